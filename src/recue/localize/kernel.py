@@ -8,7 +8,7 @@ Rows are reference steps, columns are query steps. A path moves one reference st
 
 and gains the matrix entry of every cell it visits. A path may begin anywhere, and is dropped once its sum is not
 positive. All three moves come from the previous row, so a row is computed without a chain through itself and the
-compiler turns it into vector instructions; the score of a whole library costs less than the similarity it is made of.
+compiler turns it into vector instructions: scoring a library costs less than the similarities it is made of.
 
 Source: Smith and Waterman 1981, with the slope constraint of Sakoe and Chiba 1978.
 """
@@ -22,7 +22,7 @@ from numba import njit
 def scan_rows(
     gain: Float32[np.ndarray, "rows query"],
     state: Float32[np.ndarray, "4 padded"],
-    best: Float32[np.ndarray, "rows"],
+    best: Float32[np.ndarray, " rows"],
 ) -> None:
     """Best score of a path that ends at each row, without where it began.
 
@@ -60,10 +60,10 @@ def scan_rows(
 @njit(cache=True, nogil=True)
 def align_rows(
     gain: Float32[np.ndarray, "rows query"],
-    best: Float32[np.ndarray, "rows"],
-    start_row: Int32[np.ndarray, "rows"],
-    start_query: Int32[np.ndarray, "rows"],
-    end_query: Int32[np.ndarray, "rows"],
+    best: Float32[np.ndarray, " rows"],
+    start_row: Int32[np.ndarray, " rows"],
+    start_query: Int32[np.ndarray, " rows"],
+    end_query: Int32[np.ndarray, " rows"],
 ) -> None:
     """As `scan_rows` for one whole reference, and carries where each best path began.
 
