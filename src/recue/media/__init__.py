@@ -1,1 +1,16 @@
-"""..."""
+"""Everything that touches media files: probe, decode, sample, cut, thumbnails. The one user of the video library."""
+
+from recue.media.files import VIDEO_SUFFIXES, find_videos
+from recue.media.image import is_image, read_image
+from recue.media.probe import VideoInfo, probe
+from recue.media.sample import sample
+
+__all__ = [
+    "VIDEO_SUFFIXES",
+    "VideoInfo",
+    "find_videos",
+    "is_image",
+    "probe",
+    "read_image",
+    "sample",
+]

@@ -1,0 +1,44 @@
+"""Still images."""
+
+import io
+import os
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from recue.core.errors import MediaError, NotAVideoError
+from recue.core.frames import Fit
+from recue.media.picture import Painter
+from recue.media.source import is_image_container, open_container
+
+
+def is_image(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is one still picture, by its content. False for anything else, an absent file included."""
+    try:
+        container = open_container(Path(path))
+    except (MediaError, NotAVideoError):
+        return False
+    with container:
+        return is_image_container(container)
+
+
+def read_image(path: str | os.PathLike[str], *, height: int, width: int, fit: Fit = "crop") -> NDArray[np.uint8]:
+    """A still image, upright, at the asked size: `[height, width, 3]`, RGB.
+
+    Raises:
+        MediaError: the file is absent, or no image that can be decoded.
+    """
+    file = Path(path)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise MediaError(f"'{file}' cannot be read: {error.strerror}; check the path") from error
+    try:
+        # From memory: a name like "a%03d.png" would be taken for a pattern.
+        with av.open(io.BytesIO(data)) as container:
+            frame = next(container.decode(video=0))
+    except (av.error.FFmpegError, StopIteration, IndexError, ValueError) as error:
+        raise MediaError(f"'{file}' is no image that can be decoded; give a JPEG, PNG or WebP file") from error
+    return Painter(height=height, width=width, fit=fit).paint(frame)

@@ -1,0 +1,114 @@
+"""Opening a file: one place where the video library's errors become ours."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import av.logging
+
+from recue.core.errors import MediaError, NotAVideoError
+
+# The library would otherwise write every decoder complaint to stderr; we count and report them ourselves.
+av.logging.set_level(None)
+
+#: Demuxers that read anything at all, or that stand for one still picture.
+_TEXT_FORMATS = frozenset({"tty", "ansi", "txt"})
+_IMAGE_FORMATS = frozenset({"image2", "image2pipe", "ico"})
+_IMAGE_BRANDS = frozenset({"avif", "heic", "heix", "heif", "mif1"})
+_ATTACHED_PICTURE = 0x400
+
+
+@dataclass(slots=True)
+class Source:
+    """An open file and its video stream. `container` and `stream` are the video library's own objects."""
+
+    path: Path
+    container: Any
+    stream: Any
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[Source]:
+    """Open a video file and pick its video stream: the first one that is no attached picture.
+
+    Raises:
+        MediaError: the file is absent, a folder, or cannot be read.
+        NotAVideoError: the file is empty, holds sound alone, a still image, text, or something unknown.
+    """
+    file = Path(path)
+    container = open_container(file)
+    try:
+        if is_image_container(container):
+            raise NotAVideoError(f"'{file}' is a still image, not a video; pass it as an image (--image)")
+        yield Source(file, container, _video_stream(file, container))
+    finally:
+        container.close()
+
+
+def open_container(file: Path) -> Any:
+    """Open any media file for reading.
+
+    Raises:
+        MediaError: the file is absent, a folder, or cannot be read.
+        NotAVideoError: nothing known is inside.
+    """
+    try:
+        size = file.stat().st_size
+    except OSError as error:
+        raise MediaError(f"'{file}' cannot be read: {error.strerror or error}; check the path") from error
+    if file.is_dir():
+        raise MediaError(f"'{file}' is a folder; name a video file")
+    if size == 0:
+        raise NotAVideoError(f"'{file}' is empty (0 bytes); copy or record it again")
+    try:
+        # Local files alone: a playlist must not make us fetch something. The prefix keeps a name like "a:b.mp4"
+        # from being read as a protocol.
+        container = av.open(
+            f"file:{os.path.abspath(file)}",
+            options={"protocol_whitelist": "file"},
+            metadata_errors="replace",
+        )
+    except (av.error.PermissionError, av.error.OSError) as error:
+        raise MediaError(
+            f"'{file}' cannot be read: {error.strerror}; check the path and its permissions"
+        ) from error
+    except (av.error.FFmpegError, ValueError) as error:
+        raise NotAVideoError(_why_not(file)) from error
+    if _TEXT_FORMATS & set(container.format.name.split(",")):
+        container.close()
+        raise NotAVideoError(f"'{file}' is a text file, not a video; name a video file")
+    return container
+
+
+def is_image_container(container: Any) -> bool:
+    """Whether an open file is one still picture."""
+    names = set(container.format.name.split(","))
+    if names & _IMAGE_FORMATS or any(name.endswith("_pipe") for name in names):
+        return True
+    return container.metadata.get("major_brand", "").strip() in _IMAGE_BRANDS
+
+
+def _video_stream(file: Path, container: Any) -> Any:
+    for stream in container.streams.video:
+        if not int(stream.disposition) & _ATTACHED_PICTURE and stream.codec_context is not None:
+            return stream
+    if container.streams.audio:
+        raise NotAVideoError(f"'{file}' holds sound but no video; name a file with pictures")
+    raise NotAVideoError(f"'{file}' holds no video stream; name a video file")
+
+
+def _why_not(file: Path) -> str:
+    with file.open("rb") as stream:
+        head = stream.read(4096)
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+        return (
+            f"'{file}' is an MP4 or MOV file without a readable index (moov): the recording or the copy was cut "
+            "short; copy it again, or repair it with a recovery tool"
+        )
+    if not any(byte < 9 or 13 < byte < 32 for byte in head):
+        return f"'{file}' is a text file, not a video; name a video file"
+    return f"'{file}' is not a video file, or damaged at its very start; name a video file"
