@@ -1,0 +1,221 @@
+"""The two LanceDB tables of a gallery: their columns, and rows to and from the types of core.
+
+`videos` is the catalogue and the commit point: a row names the `revision` of the features it publishes. `steps`
+holds the features; a revision that no row names is invisible. LanceDB is slow to import, so that waits for the
+first table.
+"""
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recue.core import FeatureSequence, VideoRecord
+from recue.core.errors import ConfigError, GalleryError, RecueError, ShapeError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Rows of one append to `steps`: bounds the memory of a long video's add (32 MiB at 1024 dimensions).
+ROWS_PER_APPEND = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueRow:
+    """A video with the revision of its features."""
+
+    record: VideoRecord
+    revision: int
+
+
+class UnsteadyReadError(GalleryError):
+    """A read failed in a way that a fresh look may mend: a writer retired or cleaned up what was being read."""
+
+
+@contextmanager
+def translated(doing: str, kind: type[GalleryError] = GalleryError) -> Iterator[None]:
+    """Turn whatever LanceDB raises into a GalleryError; keep its warnings out of ours.
+
+    Raises:
+        GalleryError: names what was being done, and the reason LanceDB gave.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except RecueError:
+        raise
+    except (MemoryError, AssertionError, TypeError, AttributeError, NameError):
+        raise
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise kind(f"{doing} failed: {reason}") from error
+
+
+def connect(directory: Path) -> Any:
+    """Open the database; every read then asks for the newest version."""
+    with translated(f"opening the database {directory}"):
+        import lancedb
+
+        return lancedb.connect(str(directory))
+
+
+def create_tables(directory: Path, dim: int) -> None:
+    """Make both tables, empty."""
+    database = connect(directory)
+    with translated(f"creating a gallery in {directory}"):
+        database.create_table("videos", schema=videos_schema())
+        database.create_table("steps", schema=steps_schema(dim))
+
+
+def videos_schema() -> "pa.Schema":
+    """Columns of the catalogue."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("id", pa.string()),
+            ("revision", pa.int64()),
+            ("name", pa.string()),
+            ("path", pa.string()),
+            ("content_hash", pa.string()),
+            ("size_bytes", pa.int64()),
+            ("mtime_ns", pa.int64()),
+            ("duration_s", pa.float64()),
+            ("start_s", pa.float64()),
+            ("width", pa.int32()),
+            ("height", pa.int32()),
+            ("rate", pa.string()),
+            ("n_steps", pa.int64()),
+            ("added_at", pa.string()),
+            ("metadata", pa.string()),  # JSON
+            ("warnings", pa.string()),  # JSON
+            ("n_vectors", pa.int32()),
+            ("vectors", pa.list_(pa.float32())),  # n_vectors x dim, row by row: few, and of any dimension
+        ]
+    )
+
+
+def steps_schema(dim: int) -> "pa.Schema":
+    """Columns of the features."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("revision", pa.int64()),
+            ("step", pa.int32()),
+            ("start_s", pa.float64()),
+            ("end_s", pa.float64()),
+            ("vector", pa.list_(pa.float16(), dim)),
+        ]
+    )
+
+
+def video_table(record: VideoRecord, revision: int, vectors: NDArray[np.float32] | None) -> "pa.Table":
+    """One catalogue row.
+
+    Raises:
+        ConfigError: the metadata is no JSON object.
+        ShapeError: the vectors are not `[few, dim]`, finite.
+    """
+    import pyarrow as pa
+
+    if vectors is not None and (vectors.ndim != 2 or not np.isfinite(vectors).all()):
+        raise ShapeError(f"retrieval vectors are [few, dim] and finite, got shape {vectors.shape}")
+    row = {name: getattr(record, name) for name in VideoRecord.__dataclass_fields__} | {
+        "revision": revision,
+        "metadata": _metadata_json(record.metadata),
+        "warnings": json.dumps(list(record.warnings)),
+        "n_vectors": 0 if vectors is None else len(vectors),
+        "vectors": [] if vectors is None else np.ravel(vectors).astype(np.float32),
+    }
+    return pa.Table.from_pylist([row], schema=videos_schema())
+
+
+def _metadata_json(metadata: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"metadata is a JSON object (text keys; text, numbers, true, false, null, lists, objects), "
+            f"got {metadata!r}: {error}"
+        ) from error
+
+
+def catalogue_rows(table: "pa.Table") -> list[CatalogueRow]:
+    """Rows back to records; `vectors` is not needed for it."""
+    rows = []
+    for row in table.to_pylist():
+        fields = {name: row[name] for name in VideoRecord.__dataclass_fields__}
+        record = VideoRecord(**fields)
+        record = replace(
+            record, metadata=json.loads(fields["metadata"]), warnings=tuple(json.loads(fields["warnings"]))
+        )
+        rows.append(CatalogueRow(record, row["revision"]))
+    return rows
+
+
+def step_tables(features: FeatureSequence, revision: int) -> Iterator["pa.Table"]:
+    """The features of a video in blocks of bounded size.
+
+    Raises:
+        ShapeError: a value does not fit float16.
+    """
+    import pyarrow as pa
+
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(features.values, dtype=np.float16)
+    if not np.isfinite(values).all():
+        raise ShapeError(
+            f"features of '{features.backbone}' hold values above 65504, too large for float16; scale them first"
+        )
+    schema = steps_schema(features.dim)
+    for first in range(0, len(values), ROWS_PER_APPEND):
+        stop = min(first + ROWS_PER_APPEND, len(values))
+        columns = [
+            pa.array(np.full(stop - first, revision, dtype=np.int64)),
+            pa.array(np.arange(first, stop, dtype=np.int32)),
+            pa.array(features.times_s[first:stop]),
+            pa.array(features.times_s[first + 1 : stop + 1]),
+            pa.FixedSizeListArray.from_arrays(pa.array(values[first:stop].reshape(-1)), features.dim),
+        ]
+        yield pa.Table.from_arrays(columns, schema=schema)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepBlock:
+    """Rows of `steps` as arrays, in no promised order.
+
+    Attributes:
+        revision: `[row]`.
+        step: `[row]`.
+        bounds_s: `[row, 2]`.
+        values: `[row, dim]`, float16.
+    """
+
+    revision: NDArray[np.int64]
+    step: NDArray[np.int32]
+    bounds_s: NDArray[np.float64]
+    values: NDArray[np.float16]
+
+
+def step_block(batch: "pa.RecordBatch", dim: int) -> StepBlock:
+    """One Arrow batch as arrays."""
+    return StepBlock(
+        revision=batch.column("revision").to_numpy(zero_copy_only=False),
+        step=batch.column("step").to_numpy(zero_copy_only=False),
+        bounds_s=np.stack(
+            [
+                batch.column("start_s").to_numpy(zero_copy_only=False),
+                batch.column("end_s").to_numpy(zero_copy_only=False),
+            ],
+            axis=1,
+        ),
+        values=batch.column("vector").flatten().to_numpy(zero_copy_only=False).reshape(-1, dim),
+    )
