@@ -1,0 +1,195 @@
+"""The `i3d` backbone: what moves how, 1024 dimensions, and the 400 actions of Kinetics.
+
+The network is run fully convolutionally over long blocks, so each frame is computed about once however short the
+steps are. A step is `stride` frames; its vector is the network's last feature map averaged over space. The class
+scores are linear in that vector, so posteriors are computed from stored features and no second pass is needed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recue.core.errors import ConfigError
+from recue.core.features import FeatureSequence
+from recue.core.frames import Fit, Frame, FrameSampling, Skip
+from recue.features.classes import read_classes
+from recue.features.common import fingerprint_of, images_of, require_image, softmax_head
+from recue.features.spec import format_spec
+from recue.features.windows import StepClock, blocks
+from recue.models import weights
+from recue.models.runtime import Compiled, Precision, Runtime, compile_network
+
+if TYPE_CHECKING:
+    from torch import nn
+
+NAME = "i3d"
+WEIGHT = "i3d-kinetics400"
+
+#: Raise when the same options begin to give other features.
+VERSION = 1
+
+#: Content frames of a block. Longer blocks waste less on context but hold more memory.
+_BLOCK_FRAMES = (8, 16, 32, 64)
+
+#: Step k of the network looks at input frames 8k-2 to 8k+12 most closely, centred on 8k+5 (it follows from the
+#: "SAME" padding of its strided layers). Two frames of lead put that centre into the middle of the step.
+_LEAD_FRAMES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Options of the `i3d` backbone.
+
+    Attributes:
+        rate: Frames a second. The network learned at 25; fewer cost proportionally less.
+        size: Height and width of the frames, a multiple of 32. The network learned at 224.
+        stride: Frames in a step: 8, or 4 for steps half as long at about a quarter more cost.
+        fit: How a picture that is not square is brought to the size.
+        skip: Frames the decoder may leave out.
+        fast_decode: Leave out the codec's deblocking filter.
+        context: Frames of context on either side of a block, a multiple of 8.
+        precision: Arithmetic inside the network.
+        runtime: What runs the network; it does not change the features beyond rounding.
+    """
+
+    rate: Fraction = Fraction(25)
+    size: int = 224
+    stride: Literal[4, 8] = 8
+    fit: Fit = "crop"
+    skip: Skip = "none"
+    fast_decode: bool = False
+    context: int = 16
+    precision: Precision = "fp32"
+    runtime: Runtime = "torch"
+
+    def __post_init__(self) -> None:
+        if self.size < 32 or self.size % 32:
+            raise ConfigError(f"{NAME}:size is a multiple of 32, got {self.size}")
+        if self.context < 0 or self.context % 8:
+            raise ConfigError(f"{NAME}:context is a multiple of 8 frames, got {self.context}")
+        self.sampling()
+
+    def sampling(self) -> FrameSampling:
+        """What it asks of the decoder."""
+        return FrameSampling(self.rate, self.size, self.size, self.fit, self.skip, self.fast_decode)
+
+    def weights_needed(self) -> tuple[str, ...]:
+        """Catalogue names of its weights."""
+        return (WEIGHT,)
+
+    def build(self, *, threads: int = 1) -> "I3DBackbone":
+        """The backbone; loads nothing until it is used."""
+        return I3DBackbone(self, threads=threads)
+
+
+class I3DBackbone:
+    """See the module. Loads its network when the first frame arrives."""
+
+    def __init__(self, config: Config, *, threads: int = 1) -> None:
+        self.config = config
+        self._threads = threads
+        self._compiled: dict[int, Compiled] = {}
+
+    @property
+    def name(self) -> str:
+        """The canonical spec."""
+        return format_spec(NAME, self.config)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of weights, preprocessing, rate, step and precision; runtime and threads do not count."""
+        return fingerprint_of(
+            NAME, VERSION, self.config, weights=self.config.weights_needed(), leave_out=("runtime",)
+        )
+
+    @property
+    def dim(self) -> int:
+        """1024."""
+        return 1024
+
+    @property
+    def step_s(self) -> float:
+        """Seconds of one step."""
+        return float(self.config.stride / self.config.rate)
+
+    @property
+    def sampling(self) -> FrameSampling:
+        """The frames it wants."""
+        return self.config.sampling()
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The 400 actions of Kinetics-400, in alphabetical order."""
+        return read_classes("kinetics400")
+
+    def encode(self, frames: Iterable[Frame]) -> FeatureSequence:
+        """Encode a stream; a step for every `stride` frames, the last one may stand for fewer.
+
+        Raises:
+            ShapeError: the stream is empty, or a frame has another size than `sampling` asks for.
+            WeightsError: the weights are not on this machine.
+
+        Cost: about 42 GFLOP of multiply-adds a second of video at 25 frames and 224 pixels, and in proportion to
+            rate and to size squared; memory for one block of frames.
+        """
+        clock = StepClock(self.config.stride)
+        values = self._values(images_of(clock.watch(frames), self.sampling, NAME))
+        return FeatureSequence(values, clock.times_s(), self.name, self.fingerprint)
+
+    def encode_image(self, image: NDArray[np.uint8]) -> FeatureSequence:
+        """One step of a picture that stands still, `[0, step_s)`."""
+        require_image(image, self.sampling, NAME)
+        values = self._values([image] * self.config.stride)
+        return FeatureSequence(values, np.array([0.0, self.step_s]), self.name, self.fingerprint)
+
+    def posteriors(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Class probabilities `[time, 400]` of feature vectors.
+
+        For a whole clip, give the mean vector: the scores are linear in it, as in the paper's averaging of logits.
+        """
+        return softmax_head(values, *self.head())
+
+    def head(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The class layer: weight `[400, 1024]` and bias `[400]`; `values @ weight.T + bias` are the logits."""
+        return self._head
+
+    @cached_property
+    def _head(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        arrays = weights.load_arrays(WEIGHT)
+        return arrays["head.weight"], arrays["head.bias"]
+
+    def _values(self, images: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """`[steps, 1024]` of a stream of pictures."""
+        stride, context = self.config.stride, self.config.context
+        parts = [np.empty((0, self.dim), dtype=np.float32)]
+        for block in blocks(images, sizes=_BLOCK_FRAMES, context=context, lead=_LEAD_FRAMES):
+            network = self._network(len(block.images))
+            steps = network(block.images[None])[0]
+            first = context // stride
+            parts.append(steps[first : first - (-block.n_frames // stride)])
+        return np.concatenate(parts)
+
+    def _network(self, n_frames: int) -> Compiled:
+        if n_frames not in self._compiled:
+            config = self.config
+            shape = (1, n_frames, config.size, config.size, 3)
+            self._compiled[n_frames] = compile_network(
+                self._make,
+                shape,
+                free_axis=1,
+                key=f"{NAME}-v{VERSION}-s{config.stride}-{weights.entry(WEIGHT).sha256[:12]}",
+                runtime=config.runtime,
+                precision=config.precision,
+                threads=self._threads,
+            )
+        return self._compiled[n_frames]
+
+    def _make(self) -> "nn.Module":
+        from recue.models.i3d import build
+
+        return build(weights.load(WEIGHT), stride=self.config.stride)

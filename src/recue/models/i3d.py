@@ -1,0 +1,247 @@
+"""I3D: a two-dimensional Inception inflated to video, RGB stream, Kinetics-400.
+
+Source: Carreira and Zisserman, "Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset", CVPR 2017;
+the layer table is the paper's figure 3. The published checkpoint fixes what the paper leaves open: TensorFlow's
+"SAME" padding (at an even size it pads one cell more at the end), batch normalisation with epsilon 1e-3 and no
+scale, 400 logits from the average of the last feature map.
+
+Axes: batch, time, height, width; torch keeps channels second. The module is fully convolutional: any number of
+frames goes in, one feature vector for every `stride` frames comes out.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recue.core.errors import WeightsError
+from recue.models.checkpoints import read_array_tree
+
+#: What to know before trusting the numbers.
+CARD = {
+    "weights": "i3d-kinetics400",
+    "licence": "MIT",
+    "input": "RGB frames at 25 a second, 224 by 224, in [-1, 1]",
+    "output": "1024-d average of Mixed_5c, 400 logits",
+}
+
+FEATURE_DIM = 1024
+N_CLASSES = 400
+
+#: Name, input channels, (1x1, 3x3 reduce, 3x3, second 3x3 reduce, second 3x3, pooled 1x1).
+_MIXED: tuple[tuple[str, int, tuple[int, int, int, int, int, int]], ...] = (
+    ("Mixed_3b", 192, (64, 96, 128, 16, 32, 32)),
+    ("Mixed_3c", 256, (128, 128, 192, 32, 96, 64)),
+    ("Mixed_4b", 480, (192, 96, 208, 16, 48, 64)),
+    ("Mixed_4c", 512, (160, 112, 224, 24, 64, 64)),
+    ("Mixed_4d", 512, (128, 128, 256, 24, 64, 64)),
+    ("Mixed_4e", 512, (112, 144, 288, 32, 64, 64)),
+    ("Mixed_4f", 528, (256, 160, 320, 32, 128, 128)),
+    ("Mixed_5b", 832, (256, 160, 320, 32, 128, 128)),
+    ("Mixed_5c", 832, (384, 192, 384, 48, 128, 128)),
+)
+
+Triple = tuple[int, int, int]
+
+
+def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
+    """TensorFlow's "SAME": the output has ceil(size / stride) cells, and the odd cell of padding goes to the end.
+
+    >>> same_padding(224, 7, 2), same_padding(7, 3, 1)
+    ((2, 3), (1, 1))
+    """
+    covered = (-(-size // stride) - 1) * stride + (kernel - 1) * dilation + 1
+    total = max(covered - size, 0)
+    return total // 2, total - total // 2
+
+
+def _pad(x: Tensor, kernel: Triple, stride: Triple, dilation: Triple) -> Tensor:
+    time, height, width = (
+        same_padding(int(size), k, s, d)
+        for size, k, s, d in zip(x.shape[2:], kernel, stride, dilation, strict=True)
+    )
+    if not any((*time, *height, *width)):
+        return x
+    return functional.pad(x, (*width, *height, *time))
+
+
+class ConvUnit(nn.Module):
+    """Convolution with the batch normalisation folded into it, then ReLU."""
+
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel: Triple, stride: Triple = (1, 1, 1), dilation_t: int = 1
+    ) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+        self.dilation: Triple = (dilation_t if kernel[0] > 1 else 1, 1, 1)
+        self.conv = nn.Conv3d(channels_in, channels_out, kernel, stride, dilation=self.dilation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[batch, in, time, height, width]` to `[batch, out, ...]`."""
+        return functional.relu(self.conv(_pad(x, self.kernel, self.stride, self.dilation)))
+
+
+class MaxPool(nn.Module):
+    """Max pooling with "SAME" padding.
+
+    TensorFlow pads with minus infinity. Every input here comes out of a ReLU and every window holds at least one
+    real cell, so zeros give the same maxima and need no special case in low precision.
+    """
+
+    def __init__(self, kernel: Triple, stride: Triple, dilation_t: int = 1) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+        self.dilation: Triple = (dilation_t, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same channels, ceil(size / stride) cells along each axis."""
+        padded = _pad(x, self.kernel, self.stride, self.dilation)
+        return functional.max_pool3d(padded, self.kernel, self.stride, dilation=self.dilation)
+
+
+class Mixed(nn.Module):
+    """An Inception block: four branches over the same input, concatenated."""
+
+    def __init__(
+        self, channels_in: int, widths: tuple[int, int, int, int, int, int], *, dilation_t: int = 1
+    ) -> None:
+        super().__init__()
+        one, reduce_a, wide_a, reduce_b, wide_b, pooled = widths
+        self.branch_0 = ConvUnit(channels_in, one, (1, 1, 1))
+        self.branch_1a = ConvUnit(channels_in, reduce_a, (1, 1, 1))
+        self.branch_1b = ConvUnit(reduce_a, wide_a, (3, 3, 3), dilation_t=dilation_t)
+        self.branch_2a = ConvUnit(channels_in, reduce_b, (1, 1, 1))
+        self.branch_2b = ConvUnit(reduce_b, wide_b, (3, 3, 3), dilation_t=dilation_t)
+        self.pool = MaxPool((3, 3, 3), (1, 1, 1), dilation_t=dilation_t)
+        self.branch_3 = ConvUnit(channels_in, pooled, (1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[batch, in, time, height, width]` to the sum of four widths."""
+        return torch.cat(
+            (
+                self.branch_0(x),
+                self.branch_1b(self.branch_1a(x)),
+                self.branch_2b(self.branch_2a(x)),
+                self.branch_3(self.pool(x)),
+            ),
+            dim=1,
+        )
+
+
+class I3D(nn.Module):
+    """Frames in, one vector for every `stride` frames out.
+
+    Args:
+        stride: 8 is the network as published. 4 leaves out the last temporal stride and dilates what follows, which
+            computes both phases of the published grid at once, interleaved, at little more than its cost.
+    """
+
+    def __init__(self, *, stride: int = 8) -> None:
+        super().__init__()
+        if stride not in (4, 8):
+            raise ValueError(f"the temporal stride is 4 or 8, got {stride}")
+        self.stride = stride
+        dilation_t = 8 // stride
+        self.Conv3d_1a_7x7 = ConvUnit(3, 64, (7, 7, 7), (2, 2, 2))
+        self.pool_2a = MaxPool((1, 3, 3), (1, 2, 2))
+        self.Conv3d_2b_1x1 = ConvUnit(64, 64, (1, 1, 1))
+        self.Conv3d_2c_3x3 = ConvUnit(64, 192, (3, 3, 3))
+        self.pool_3a = MaxPool((1, 3, 3), (1, 2, 2))
+        self.pool_4a = MaxPool((3, 3, 3), (2, 2, 2))
+        self.pool_5a = MaxPool((2, 2, 2), (2 // dilation_t, 2, 2))
+        self.mixed = nn.ModuleDict(
+            {
+                name: Mixed(channels_in, widths, dilation_t=dilation_t if name.startswith("Mixed_5") else 1)
+                for name, channels_in, widths in _MIXED
+            }
+        )
+
+    def feature_map(self, x: Tensor) -> Tensor:
+        """Scaled frames `[batch, 3, time, height, width]` to Mixed_5c `[batch, 1024, steps, rows, columns]`."""
+        x = self.pool_2a(self.Conv3d_1a_7x7(x))
+        x = self.pool_3a(self.Conv3d_2c_3x3(self.Conv3d_2b_1x1(x)))
+        pools = {"Mixed_4b": self.pool_4a, "Mixed_5b": self.pool_5a}
+        for name, block in self.mixed.items():
+            x = block(pools[name](x) if name in pools else x)
+        return x
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """uint8 RGB `[batch, time, height, width, 3]` to features `[batch, steps, 1024]`, averaged over space."""
+        dtype = self.Conv3d_1a_7x7.conv.weight.dtype
+        scaled = frames.permute(0, 4, 1, 2, 3).to(dtype) * (2.0 / 255.0) - 1.0
+        return self.feature_map(scaled).mean(dim=(3, 4)).transpose(1, 2).float()
+
+
+def build(state: dict[str, Tensor], *, stride: int = 8) -> I3D:
+    """The network with its batch normalisation folded into the convolutions, ready for inference.
+
+    Args:
+        state: As `convert` names them.
+        stride: See `I3D`.
+
+    Raises:
+        WeightsError: a tensor is missing or has another shape.
+    """
+    with torch.device("meta"):
+        network = I3D(stride=stride)
+    folded: dict[str, Tensor] = {}
+    for name, module in network.named_modules():
+        if isinstance(module, ConvUnit):
+            try:
+                scale = torch.rsqrt(state[f"{name}.var"] + 1e-3)
+                weight = state[f"{name}.weight"]
+                bias = state[f"{name}.bias"] - state[f"{name}.mean"] * scale
+            except KeyError as error:
+                raise WeightsError(
+                    f"the I3D weights lack {error}; get them again with: recue prepare --force"
+                ) from error
+            folded[f"{name}.conv.weight"] = weight * scale[:, None, None, None, None]
+            folded[f"{name}.conv.bias"] = bias
+    network.load_state_dict(folded, assign=True)
+    return network.requires_grad_(False).eval()
+
+
+#: Our branch names and the checkpoint's.
+_BRANCHES = {
+    "branch_0": "Branch_0/Conv3d_0a_1x1",
+    "branch_1a": "Branch_1/Conv3d_0a_1x1",
+    "branch_1b": "Branch_1/Conv3d_0b_3x3",
+    "branch_2a": "Branch_2/Conv3d_0a_1x1",
+    "branch_2b": "Branch_2/Conv3d_0b_3x3",
+    "branch_3": "Branch_3/Conv3d_0b_1x1",
+}
+
+
+def _unit_names() -> dict[str, str]:
+    """Our unit names to the checkpoint's."""
+    names = {name: name for name in ("Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x3")}
+    for block, _, _ in _MIXED:
+        names.update((f"mixed.{block}.{ours}", f"{block}|{theirs}") for ours, theirs in _BRANCHES.items())
+    return names
+
+
+def convert(checkpoint: Path) -> dict[str, NDArray[Any]]:
+    """The published checkpoint as named arrays: `UNIT.{weight,mean,var,bias}` and `head.{weight,bias}`.
+
+    Raises:
+        WeightsError: it is not that checkpoint.
+    """
+    tree = read_array_tree(checkpoint)
+    arrays: dict[str, NDArray[Any]] = {}
+    try:
+        for ours, theirs in _unit_names().items():
+            # The checkpoint keeps kernels as [time, height, width, in, out].
+            arrays[f"{ours}.weight"] = tree[f"params|{theirs}|Conv_0|kernel"].transpose(4, 3, 0, 1, 2)
+            arrays[f"{ours}.bias"] = tree[f"params|{theirs}|BatchNorm_0|bias"]
+            for statistic in ("mean", "var"):
+                arrays[f"{ours}.{statistic}"] = tree[f"batch_stats|{theirs}|BatchNorm_0|{statistic}"].reshape(-1)
+        head = "params|Logits/Conv3d_0c_1x1|Conv_0"
+        arrays["head.weight"] = tree[f"{head}|kernel"].reshape(FEATURE_DIM, N_CLASSES).T
+        arrays["head.bias"] = tree[f"{head}|bias"]
+    except (KeyError, ValueError) as error:
+        raise WeightsError(f"{checkpoint.name} is not the I3D checkpoint that was expected: {error}") from error
+    return {name: np.asarray(array, dtype=np.float32) for name, array in arrays.items()}
