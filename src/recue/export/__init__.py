@@ -1,1 +1,1 @@
-"""..."""
+"""Search results as something to keep: JSON, clips, a page."""

@@ -1,0 +1,43 @@
+"""Download bars on stderr."""
+
+from types import TracebackType
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from recue.cli import output, words
+
+
+class DownloadBars:
+    """One bar a download on a terminal, one line a download elsewhere; use as a context manager.
+
+    Called with the name of what is downloaded, the bytes so far, and the bytes in all or None.
+    """
+
+    def __init__(self) -> None:
+        self._console = output.stderr_console()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TimeRemainingColumn(compact=True),
+            console=self._console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "DownloadBars":
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, name: str, done: int, total: int | None) -> None:
+        """Show how far a download is."""
+        if name not in self._tasks:
+            self._tasks[name] = self._bar.add_task(name, total=total)
+            if not self._console.is_terminal:
+                output.note(f"getting {name}{f', {words.size(total)}' if total else ''}")
+        self._bar.update(self._tasks[name], completed=done, total=total)
