@@ -16,6 +16,7 @@ from recue.features.spec import build_config, split_spec
 BACKBONES = Registry(
     "backbone",
     {
+        "efficientnet-lite": "recue.features.efficientnet_lite:Config",
         "i3d": "recue.features.i3d:Config",
     },
     group="recue.backbones",
