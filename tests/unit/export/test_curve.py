@@ -5,8 +5,10 @@ import pytest
 from recue.core import Segment, SimilarityCurve
 from recue.export.curve import Scale, curve_svg
 
+FOUND = Segment(2, 4)
 
-def draw(curve: SimilarityCurve, found: Segment = Segment(2, 4), **others: object) -> ET.Element:
+
+def draw(curve: SimilarityCurve, found: Segment = FOUND, **others: object) -> ET.Element:
     options: dict = {"bounds": Segment(0, 10), "scale": Scale(0.0, 2.0), "label": "a label"} | others
     return ET.fromstring(curve_svg(curve, found=found, **options))
 
