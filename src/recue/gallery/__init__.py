@@ -3,7 +3,9 @@
 `open_gallery` is the way in, `Gallery` the protocol that every engine fulfils.
 """
 
+from recue.gallery.adopt import adopt_gallery, adoption_pending
 from recue.gallery.location import GalleryLocation, home_dir, list_galleries, resolve_location
+from recue.gallery.manifest import is_gallery
 from recue.gallery.opening import open_gallery, reset_gallery
 from recue.gallery.protocol import (
     BankDtype,
@@ -25,7 +27,10 @@ __all__ = [
     "Problem",
     "ProblemKind",
     "SourceInfo",
+    "adopt_gallery",
+    "adoption_pending",
     "home_dir",
+    "is_gallery",
     "list_galleries",
     "open_gallery",
     "parse_condition",

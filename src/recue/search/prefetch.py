@@ -14,7 +14,7 @@ def prefetched(items: Iterable[Item], *, depth: int = 32) -> Iterator[Item]:
     """The same items in the same order, up to `depth` of them made ahead by a thread.
 
     Pays where making an item and using it both release the interpreter's lock, as decoding and inference do. What
-    `items` raises is raised here, at its place in the order. Closing the iterator, or dropping it, stops the thread.
+    `items` raises is raised here, at its place in the order. Closing or dropping the iterator stops the thread.
 
     Args:
         items: What to run ahead of; touched by the thread alone.

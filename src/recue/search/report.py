@@ -11,13 +11,12 @@ from recue.core.record import VideoRecord
 #: has the bytes of another file that is kept; `bad` cannot be read as a video.
 FileStatus = Literal["new", "unchanged", "moved", "changed", "duplicate", "bad"]
 
-#: `scan`: a file was looked at. `planned`: `plan` says what will be done. `loaded`: the backbone is ready.
+#: `scan`: a file was looked at. `planned`: `plan` says what will be done.
 #: `progress`: a bit more of `path` is done. `added`, `replaced`, `moved`, `removed`: the gallery was changed.
-#: `retried`: the process died on it, once more alone. `failed`: `message` says why. `finished`: the last event.
+#: `retried`: the process died on it; it goes once more, alone. `failed`: `message` says why. `finished`: the end.
 EventKind = Literal[
     "scan",
     "planned",
-    "loaded",
     "progress",
     "added",
     "replaced",
@@ -41,7 +40,7 @@ class PlannedFile:
         duration_s: Seconds to encode; 0 where nothing is, or where it is not known.
         content_hash: Where it had to be read to tell; None leaves that to the process that encodes it.
         record: The catalogue's record of the same content, where there is one.
-        replaces: The catalogue's record of what lay at this path before, if that content is nowhere else.
+        replaces: The catalogue's records of what lay at this path before, where that content is nowhere else.
         reason: Why it is `bad`, or what it is a `duplicate` of.
     """
 
@@ -52,7 +51,7 @@ class PlannedFile:
     duration_s: float = 0.0
     content_hash: str | None = None
     record: VideoRecord | None = None
-    replaces: VideoRecord | None = None
+    replaces: tuple[VideoRecord, ...] = ()
     reason: str = ""
 
 
@@ -189,7 +188,7 @@ class IngestReport:
         return self.indexed_s / self.elapsed_s if self.elapsed_s > 0 else 0.0
 
 
-class IngestInterrupted(KeyboardInterrupt):  # noqa: N818  (as KeyboardInterrupt, its parent)
+class IngestInterrupted(KeyboardInterrupt):
     """The ingest was stopped by Ctrl-C or SIGTERM. The gallery is good and keeps what was added.
 
     Attributes:
