@@ -40,8 +40,7 @@ def test_nothing_is_left_after_an_error(tmp_path: Path) -> None:
         pytest.raises(ConfigError, match="64x48"),
         VideoWriter(tmp_path / "a.mp4", width=64, height=48, rate=Fraction(25)) as writer,
     ):
-        for width in (64, 60):
-            writer.write(np.zeros((48, width, 3), np.uint8))
+        [writer.write(np.zeros((48, width, 3), np.uint8)) for width in (64, 60)]
     with (
         pytest.raises(MediaError, match="without a picture"),
         VideoWriter(tmp_path / "a.mp4", width=64, height=48, rate=Fraction(25)),
