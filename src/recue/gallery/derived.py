@@ -40,6 +40,8 @@ MAX_BANKS = 4
 #: Rows read from the table in one query (128 MiB at 1024 dimensions).
 ROWS_PER_READ = 65_536
 REVISIONS_PER_READ = 512
+#: A writer's clean-up may take the files under a read; the next finds the new ones.
+READ_ATTEMPTS = 3
 LOCK_TIMEOUT_S = 600.0
 
 
@@ -86,7 +88,7 @@ class DerivedBank:
         key = hashlib.blake2b(f"{source.fingerprint}\n{made_by}".encode(), digest_size=8).hexdigest()
         self.directory = banks_dir / f"{key}-{dtype}"
         self._source = source
-        self._transform = transform
+        self.transform = transform
         self._dtype = np.dtype(dtype)
         self._dim = transform.dim if transform else source.dim
         self._meta = {
@@ -209,9 +211,15 @@ class DerivedBank:
         bounds_s = np.memmap(paths[1], np.float64, "r+", shape=(first_row + n_new, 2))
         row = first_row
         for group in _groups(new):
-            n_group = sum(entry.n_steps for entry in group)
-            self._fill(values[row : row + n_group], bounds_s[row : row + n_group], group, read)
-            row += n_group
+            stop = row + sum(entry.n_steps for entry in group)
+            for attempts_left in reversed(range(READ_ATTEMPTS)):
+                try:
+                    self._fill(values[row:stop], bounds_s[row:stop], group, read)
+                    break
+                except UnsteadyReadError:
+                    if not attempts_left:
+                        raise
+            row = stop
         values.flush()
         bounds_s.flush()
 
@@ -228,7 +236,7 @@ class DerivedBank:
             inside = (block.step >= 0) & (block.step < sizes[entry_of])
             rows = (firsts[entry_of] + block.step)[inside]
             kept = block.values[inside]
-            values[rows] = kept if self._transform is None else self._transform.apply(kept)
+            values[rows] = kept if self.transform is None else self.transform.apply(kept)
             bounds_s[rows] = block.bounds_s[inside]
             seen[rows] = True
         if not seen.all():
@@ -310,7 +318,10 @@ def _flush(path: Path) -> None:
 
 
 def _last_used(bank: Path) -> float:
-    try:
-        return (bank / FILE_NAME).stat().st_mtime
-    except OSError:
-        return 0.0
+    """The modification time of bank.json, touched at each use; of the directory while it is being made."""
+    for path in (bank / FILE_NAME, bank):
+        try:
+            return path.stat().st_mtime
+        except OSError:
+            continue
+    return 0.0

@@ -20,10 +20,11 @@ def find_video(text: str, records: Sequence[VideoRecord]) -> VideoRecord:
     Raises:
         VideoNotFoundError: none fits, with the closest name; or several do, with all of them.
     """
-    path = str(Path(text).expanduser().absolute()) if text else ""
+    given = Path(text).expanduser()
+    paths = {str(given.absolute()), str(given.resolve())} if text else set()
     ways = (
         [record for record in records if record.id == text],
-        [record for record in records if record.path == path],
+        [record for record in records if record.path in paths],
         [record for record in records if record.name == text],
         [record for record in records if PurePath(record.name).stem == text],
         [record for record in records if len(text) >= MIN_ID_LETTERS and record.id.startswith(text.lower())],

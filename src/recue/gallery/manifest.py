@@ -102,7 +102,7 @@ def write_json_atomically(path: Path, content: object) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=None if "steps" in path.name else 1)
+            json.dump(content, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

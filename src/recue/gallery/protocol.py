@@ -66,7 +66,8 @@ class Problem:
     """One thing that `verify` found.
 
     Attributes:
-        kind: See `ProblemKind`. `file` is news about the user's files, the others are damage to the gallery.
+        kind: See `ProblemKind`. `features` and `derived` are damage; `orphan` is what a killed add left, which
+            the next add sweeps; `file` is news about the user's files.
         message: A sentence with the way out.
         video_id: The video concerned, where it is one.
         path: Its path, where it is one.
@@ -80,7 +81,7 @@ class Problem:
     @property
     def is_damage(self) -> bool:
         """Whether the gallery itself is at fault."""
-        return self.kind != "file"
+        return self.kind in ("features", "derived")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +165,11 @@ class Gallery(Protocol):
         """
         ...
 
-    def update(self, record: VideoRecord) -> None:
-        """Change the catalogue row of a video (path, name, metadata) and keep its features.
+    def update(self, *records: VideoRecord) -> None:
+        """Change the catalogue rows of videos (path, name, metadata), all in one transaction; features stay.
 
         Raises:
-            VideoNotFoundError: the id is unknown.
+            VideoNotFoundError: an id is unknown; nothing is changed.
             ConfigError: the metadata is no JSON object.
         """
         ...
@@ -232,8 +233,14 @@ class Gallery(Protocol):
         """
         ...
 
-    def verify(self) -> list[Problem]:
-        """Check every video's features, the derived arrays and the files; repairs nothing."""
+    def verify(self, transforms: Sequence[Transform] = ()) -> list[Problem]:
+        """Check every video's features, the derived banks and the files; repairs nothing.
+
+        Args:
+            transforms: Their banks are compared with the table too, beside those of the plain features.
+
+        Cost: one read of all features.
+        """
         ...
 
     def stats(self) -> GalleryStats:

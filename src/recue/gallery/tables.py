@@ -6,10 +6,9 @@ first table.
 """
 
 import json
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,36 +39,28 @@ class UnsteadyReadError(GalleryError):
 
 @contextmanager
 def translated(doing: str, kind: type[GalleryError] = GalleryError) -> Iterator[None]:
-    """Turn whatever LanceDB raises into a GalleryError; keep its warnings out of ours.
+    """Turn whatever LanceDB raises into a GalleryError.
 
     Raises:
         GalleryError: names what was being done, and the reason LanceDB gave.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     except RecueError:
         raise
-    except (MemoryError, AssertionError, TypeError, AttributeError, NameError):
+    except (MemoryError, AssertionError, LookupError, TypeError, AttributeError, NameError):
         raise
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise kind(f"{doing} failed: {reason}") from error
 
 
-def connect(directory: Path) -> Any:
-    """Open the database; every read then asks for the newest version."""
-    with translated(f"opening the database {directory}"):
-        import lancedb
-
-        return lancedb.connect(str(directory))
-
-
 def create_tables(directory: Path, dim: int) -> None:
     """Make both tables, empty."""
-    database = connect(directory)
     with translated(f"creating a gallery in {directory}"):
+        import lancedb
+
+        database = lancedb.connect(str(directory))
         database.create_table("videos", schema=videos_schema())
         database.create_table("steps", schema=steps_schema(dim))
 
@@ -117,8 +108,8 @@ def steps_schema(dim: int) -> "pa.Schema":
     )
 
 
-def video_table(record: VideoRecord, revision: int, vectors: NDArray[np.float32] | None) -> "pa.Table":
-    """One catalogue row.
+def video_table(rows: Sequence[CatalogueRow], vectors: Sequence[NDArray[np.floating] | None]) -> "pa.Table":
+    """Catalogue rows with the retrieval vectors of each.
 
     Raises:
         ConfigError: the metadata is no JSON object.
@@ -126,16 +117,21 @@ def video_table(record: VideoRecord, revision: int, vectors: NDArray[np.float32]
     """
     import pyarrow as pa
 
-    if vectors is not None and (vectors.ndim != 2 or not np.isfinite(vectors).all()):
-        raise ShapeError(f"retrieval vectors are [few, dim] and finite, got shape {vectors.shape}")
-    row = {name: getattr(record, name) for name in VideoRecord.__dataclass_fields__} | {
-        "revision": revision,
-        "metadata": _metadata_json(record.metadata),
-        "warnings": json.dumps(list(record.warnings)),
-        "n_vectors": 0 if vectors is None else len(vectors),
-        "vectors": [] if vectors is None else np.ravel(vectors).astype(np.float32),
-    }
-    return pa.Table.from_pylist([row], schema=videos_schema())
+    columns = []
+    for row, few in zip(rows, vectors, strict=True):
+        if few is not None and (few.ndim != 2 or not np.isfinite(few).all()):
+            raise ShapeError(f"retrieval vectors are [few, dim] and finite, got shape {few.shape}")
+        columns.append(
+            {name: getattr(row.record, name) for name in VideoRecord.__dataclass_fields__}
+            | {
+                "revision": row.revision,
+                "metadata": _metadata_json(row.record.metadata),
+                "warnings": json.dumps(list(row.record.warnings)),
+                "n_vectors": 0 if few is None else len(few),
+                "vectors": [] if few is None else np.ravel(few).astype(np.float32),
+            }
+        )
+    return pa.Table.from_pylist(columns, schema=videos_schema())
 
 
 def _metadata_json(metadata: Mapping[str, Any]) -> str:
@@ -153,39 +149,42 @@ def catalogue_rows(table: "pa.Table") -> list[CatalogueRow]:
     rows = []
     for row in table.to_pylist():
         fields = {name: row[name] for name in VideoRecord.__dataclass_fields__}
-        record = VideoRecord(**fields)
-        record = replace(
-            record, metadata=json.loads(fields["metadata"]), warnings=tuple(json.loads(fields["warnings"]))
-        )
-        rows.append(CatalogueRow(record, row["revision"]))
+        fields["metadata"] = json.loads(fields["metadata"])
+        fields["warnings"] = tuple(json.loads(fields["warnings"]))
+        rows.append(CatalogueRow(VideoRecord(**fields), row["revision"]))
     return rows
 
 
-def step_tables(features: FeatureSequence, revision: int) -> Iterator["pa.Table"]:
-    """The features of a video in blocks of bounded size.
+def as_float16(features: FeatureSequence) -> NDArray[np.float16]:
+    """The values as they are kept.
 
     Raises:
         ShapeError: a value does not fit float16.
     """
-    import pyarrow as pa
-
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(features.values, dtype=np.float16)
     if not np.isfinite(values).all():
         raise ShapeError(
             f"features of '{features.backbone}' hold values above 65504, too large for float16; scale them first"
         )
-    schema = steps_schema(features.dim)
-    for first in range(0, len(values), ROWS_PER_APPEND):
-        stop = min(first + ROWS_PER_APPEND, len(values))
+    return values
+
+
+def step_tables(values: NDArray[np.float16], times_s: NDArray[np.float64], revision: int) -> Iterator["pa.Table"]:
+    """Rows for the features of a video, in blocks of bounded size."""
+    import pyarrow as pa
+
+    n_steps, dim = values.shape
+    for first in range(0, n_steps, ROWS_PER_APPEND):
+        stop = min(first + ROWS_PER_APPEND, n_steps)
         columns = [
             pa.array(np.full(stop - first, revision, dtype=np.int64)),
             pa.array(np.arange(first, stop, dtype=np.int32)),
-            pa.array(features.times_s[first:stop]),
-            pa.array(features.times_s[first + 1 : stop + 1]),
-            pa.FixedSizeListArray.from_arrays(pa.array(values[first:stop].reshape(-1)), features.dim),
+            pa.array(times_s[first:stop]),
+            pa.array(times_s[first + 1 : stop + 1]),
+            pa.FixedSizeListArray.from_arrays(pa.array(values[first:stop].reshape(-1)), dim),
         ]
-        yield pa.Table.from_arrays(columns, schema=schema)
+        yield pa.Table.from_arrays(columns, schema=steps_schema(dim))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

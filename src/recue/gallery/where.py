@@ -1,13 +1,14 @@
 """Conditions on videos as people type them: `camera=2`, `year>=2020`, `place!=Rome`, `tags~beach`."""
 
+import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from recue.core import VideoRecord
-from recue.core.errors import ConfigError
+from recue.core.errors import ConfigError, suggest
 
 #: Fields of the record that a condition may name; any other key is looked up in the metadata.
 FIELDS = ("id", "name", "path", "duration_s", "start_s", "width", "height", "size_bytes", "n_steps", "added_at")
@@ -75,10 +76,26 @@ def matching(records: Sequence[VideoRecord], where: Sequence[str]) -> list[Video
     """The records that meet every condition, in their order.
 
     Raises:
-        ConfigError: a condition cannot be read.
+        ConfigError: a condition cannot be read, or names a key that none of the records has.
     """
     conditions = [parse_condition(text) for text in where]
+    for condition in conditions:
+        _require_known(condition.key, records)
     return [record for record in records if all(condition.holds(record) for condition in conditions)]
+
+
+def _require_known(key: str, records: Sequence[VideoRecord]) -> None:
+    if not records or any(_look_up(record, key) is not _ABSENT for record in records):
+        return
+    known = {name for record in records for name in _keys(record.metadata)}
+    raise ConfigError(f"no video has '{key}'; {suggest(key, known | set(FIELDS))}")
+
+
+def _keys(metadata: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in metadata.items():
+        yield prefix + key
+        if isinstance(value, Mapping):
+            yield from _keys(value, f"{prefix}{key}.")
 
 
 def _look_up(record: VideoRecord, key: str) -> Any:
@@ -135,4 +152,4 @@ def _text(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping | list) else str(value)
