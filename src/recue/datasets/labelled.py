@@ -137,9 +137,7 @@ def choose_query_sources(clips: Sequence[Clip], *, share: float, seed: int) -> f
         free = [s for s in sources if s not in taken]
         rng.shuffle(free)
         missing = max(0, wanted - len(for_queries.intersection(sources)))
-        serves_references = (taken - for_queries).intersection(sources)
-        most = len(free) if serves_references else len(free) - 1
-        for_queries.update(free[: max(0, min(missing, most))])
+        for_queries.update(free[:missing])
         taken.update(sources)
         if not for_queries.intersection(sources) or not set(sources) - for_queries:
             raise ConfigError(
