@@ -1,0 +1,161 @@
+"""`align`: local alignment of the query's steps with the reference's, no training.
+
+Every query step is compared with every reference step in a fitted space, a threshold per query step is taken away,
+and runs of evidence that follow the query at half to double its speed are found by local alignment. A reference may
+hold any number of them, or none.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recue.core.bank import FeatureBank
+from recue.core.errors import ConfigError
+from recue.core.features import FeatureSequence
+from recue.core.moment import ScoredSegment
+from recue.core.segment import Segment
+from recue.localize.kernel import align_rows
+from recue.localize.scan import scan_bank
+from recue.localize.space import Space
+from recue.localize.suppress import soft_nms
+
+
+@dataclass(frozen=True, slots=True)
+class Align:
+    """Local alignment in a fitted space.
+
+    Attributes:
+        space: Fitted to what the gallery holds. None: fitted to the reference at hand, which is the best that can be
+            done without a gallery.
+        margin: How many standard deviations above the mean of its similarity to the background a query step's
+            threshold lies.
+        sigma: Width of the soft suppression of overlapping segments.
+        n: Segments to answer with, at most, per reference.
+
+    Cost: O(query · reference) time, O(query · reference) memory for one reference.
+
+    Raises:
+        ConfigError: `sigma` is not above 0 or `n` is below 1.
+    """
+
+    space: Space | None = None
+    margin: float = 1.0
+    sigma: float = 0.1
+    n: int = 20
+
+    def __post_init__(self) -> None:
+        if self.n < 1 or not self.sigma > 0:
+            raise ConfigError(f"align needs n of 1 or more and sigma above 0, got n={self.n}, sigma={self.sigma}")
+
+    @property
+    def name(self) -> str:
+        """Registry name."""
+        return "align"
+
+    def with_space(self, space: Space) -> "Align":
+        """The same, in a space fitted to a gallery."""
+        return replace(self, space=space)
+
+    def localize(self, query: FeatureSequence, reference: FeatureSequence) -> list[ScoredSegment]:
+        """Every matching segment, best first.
+
+        Raises:
+            FingerprintError: the two were made by different things.
+        """
+        query.require_same_source(reference)
+        space = self.space or Space.fit(reference.values.astype(np.float32))
+        gain = self._gain(space, space.apply_query(query.values), space.apply(reference.values))
+        return self._segments(gain, query, reference.times_s[:-1], reference.times_s[1:])
+
+    def localize_bank(
+        self, query: FeatureSequence, bank: FeatureBank, videos: NDArray[np.int64] | None = None
+    ) -> list[list[ScoredSegment]]:
+        """As `localize` for chosen videos of a bank that was mapped by this localizer's space.
+
+        Args:
+            query: Plain features, as for `localize`.
+            bank: Mapped by `space`.
+            videos: Positions in the bank; None for all.
+
+        Raises:
+            ConfigError: there is no space.
+        """
+        space = self._need_space()
+        mapped = space.apply_query(query.values)
+        found = []
+        for video in range(len(bank)) if videos is None else videos:
+            rows = bank.rows(int(video))
+            gain = self._gain(space, mapped, np.asarray(bank.values[rows], np.float32))
+            found.append(self._segments(gain, query, bank.bounds_s[rows, 0], bank.bounds_s[rows, 1]))
+        return found
+
+    def best_scores(
+        self,
+        query: FeatureSequence,
+        bank: FeatureBank,
+        videos: NDArray[np.int64] | None = None,
+        *,
+        threads: int = 1,
+    ) -> NDArray[np.float32]:
+        """The score of the best segment of each video, which is what `localize_bank` would answer first.
+
+        Cost: about that of the matrix product of bank and query.
+
+        Raises:
+            ConfigError: there is no space.
+        """
+        space = self._need_space()
+        mapped = space.apply_query(query.values)
+        return scan_bank(bank, mapped, self._threshold(space, mapped), videos=videos, threads=threads)
+
+    def _need_space(self) -> Space:
+        if self.space is None:
+            raise ConfigError("a bank can be searched only in the space it was mapped to; give `space`")
+        return self.space
+
+    def _threshold(self, space: Space, query: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Similarity to the background, offsets included, a margin above its mean, for each query step."""
+        background = space.background @ query.T
+        threshold: NDArray[np.float32] = background.mean(axis=0) + self.margin * background.std(axis=0)
+        return threshold.astype(np.float32)
+
+    def _gain(
+        self, space: Space, query: NDArray[np.float32], reference: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        gain: NDArray[np.float32] = reference @ query.T - self._threshold(space, query)
+        return np.ascontiguousarray(gain, np.float32)
+
+    def _segments(
+        self,
+        gain: NDArray[np.float32],
+        query: FeatureSequence,
+        start_s: NDArray[np.float64],
+        end_s: NDArray[np.float64],
+    ) -> list[ScoredSegment]:
+        n_rows = len(gain)
+        best = np.empty(n_rows, np.float32)
+        start_row, start_query, end_query = (np.empty(n_rows, np.int32) for _ in range(3))
+        align_rows(gain, best, start_row, start_query, end_query)
+        found = []
+        # Paths that begin in the same cell are one match seen at different moments: its best end speaks for it.
+        rows = np.flatnonzero(best > 0)
+        rows = rows[np.argsort(-best[rows], kind="stable")]
+        origins: set[tuple[int, int]] = set()
+        for row in rows:
+            origin = (int(start_row[row]), int(start_query[row]))
+            if origin in origins:
+                continue
+            origins.add(origin)
+            found.append(
+                ScoredSegment(
+                    segment=_segment(start_s, end_s, origin[0], int(row)),
+                    score=float(best[row]),
+                    query_segment=query.segment(origin[1], int(end_query[row]) + 1),
+                )
+            )
+        return soft_nms(found, sigma=self.sigma, n=self.n, min_score=1e-6)
+
+
+def _segment(start_s: NDArray[np.float64], end_s: NDArray[np.float64], first: int, last: int) -> Segment:
+    return Segment(float(start_s[first]), float(end_s[last]))
