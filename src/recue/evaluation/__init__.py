@@ -1,1 +1,1 @@
-"""..."""
+"""Metrics as pure functions, the protocols that use them, and what chance would score."""
