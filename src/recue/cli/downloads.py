@@ -41,3 +41,35 @@ class DownloadBars:
             if not self._console.is_terminal:
                 output.note(f"getting {name}{f', {words.size(total)}' if total else ''}")
         self._bar.update(self._tasks[name], completed=done, total=total)
+
+
+class CountBar:
+    """A bar that counts things; silent where stderr is no terminal. Called with done, in all, and the last one."""
+
+    def __init__(self) -> None:
+        self._console = output.stderr_console()
+        self._bar = Progress(
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.description}"),
+            console=self._console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> "CountBar":
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, done: int, total: int, name: str) -> None:
+        """Show how far it is."""
+        if self._task is None:
+            self._task = self._bar.add_task(name, total=total)
+        self._bar.update(self._task, completed=done, total=total, description=name)

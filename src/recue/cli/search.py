@@ -29,7 +29,10 @@ def search(
     ] = None,
     image: Annotated[
         bool,
-        typer.Option("--image", help="QUERY is a still image. Images are noticed by themselves; this insists."),
+        typer.Option(
+            "--image",
+            help="Look for one picture: of a video the one at --from. An image file is taken as one by itself.",
+        ),
     ] = False,
     gallery: options.Gallery = None,
     video: Annotated[
@@ -143,7 +146,7 @@ def _query_path(result: "SearchResult", library: "Library") -> str | None:
     """Where the query's pictures are, for a query that is a video of the gallery."""
     if result.query.video_id is None or Path(result.query.source).is_file():
         return None
-    return next((video.path for video in library.videos() if video.id == result.query.video_id), None)
+    return library.gallery.get(result.query.video_id).path
 
 
 def _spans(result: "SearchResult", library: "Library") -> dict[str, "Segment"]:

@@ -43,7 +43,7 @@ def remove(
 
     library = recue.open(gallery)
     if not yes and output.is_terminal():
-        wanted = [library.find(name) for name in names]
+        wanted = [library.gallery.find(name) for name in names]
         _table(wanted)
         if not typer.confirm("Take out of the gallery? The files stay.", err=True):
             return exits.NO

@@ -12,10 +12,10 @@ from markupsafe import Markup
 from recue import __version__
 from recue.core.clock import format_hms
 from recue.core.errors import ConfigError
-from recue.core.moment import Moment, SearchResult
+from recue.core.moment import Moment, Query, SearchResult
 from recue.core.segment import Segment
 from recue.export.curve import Scale, curve_svg
-from recue.export.strips import Strip, strip_of
+from recue.export.strips import Strip, still_of, strip_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,6 @@ def render_report(
     scale = Scale.of(moment.curve for moment in shown if moment.curve is not None)
     makers = _Cards(shown, spans=spans or {}, scale=scale)
     source = Path(query_path if query_path is not None else query.source)
-    has_pictures = query.kind != "features" and (query.kind == "image" or query.segment is not None)
     name = Path(query.source).name
     return (
         _environment()
@@ -109,7 +108,7 @@ def render_report(
             query=query,
             query_name=name,
             query_times=_times(query.segment) if query.segment else "",
-            query_strip=strip_of(source, query.segment) if has_pictures else None,
+            query_strip=_query_strip(query, source),
             moments=makers.of(result.moments),
             near_misses=makers.of(result.near_misses),
             has_curves=any(moment.curve is not None for moment in shown),
@@ -118,6 +117,12 @@ def render_report(
             made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         )
     )
+
+
+def _query_strip(query: Query, source: Path) -> Strip | None:
+    if query.kind == "image":
+        return still_of(source, query.segment.start_s if query.segment else 0.0)
+    return strip_of(source, query.segment) if query.kind != "features" and query.segment else None
 
 
 def _environment() -> Environment:

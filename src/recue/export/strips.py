@@ -12,9 +12,8 @@ from recue.core.errors import RecueError
 from recue.core.segment import Segment
 
 _TILE_HEIGHT = 112
-_PICTURE_HEIGHT = 224
+_STILL_HEIGHT = 224
 _QUALITY = 78
-N_TILES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +31,25 @@ class Strip:
     problem: str = ""
 
 
-def strip_of(path: str | Path, segment: Segment | None, *, n_tiles: int = N_TILES) -> Strip:
-    """The frames of a segment; the whole picture where `segment` is None.
+def strip_of(path: str | Path, segment: Segment, *, n_tiles: int = 8) -> Strip:
+    """Frames of a segment, evenly spaced.
 
     A file that is gone or damaged gives a strip that says so: a page is worth having without one picture.
 
     Cost: `n_tiles` seeks.
     """
     try:
-        if segment is None:
-            return _strip(_picture(Path(path)), 1)
         return _strip(media.film_strip(path, segment, n=n_tiles, height=_TILE_HEIGHT), n_tiles)
-    except (RecueError, OSError) as error:
+    except RecueError as error:
         return Strip(problem=str(error))
 
 
-def _picture(path: Path) -> NDArray[np.uint8]:
-    return media.thumbnail(path, 0.0, height=_PICTURE_HEIGHT)
+def still_of(path: str | Path, at_s: float) -> Strip:
+    """One picture: of a video the one shown at `at_s`, of an image the image. Otherwise as `strip_of`."""
+    try:
+        return _strip(media.thumbnail(path, at_s, height=_STILL_HEIGHT), 1)
+    except RecueError as error:
+        return Strip(problem=str(error))
 
 
 def _strip(image: NDArray[np.uint8], n_tiles: int) -> Strip:
