@@ -15,7 +15,7 @@ from recue.search.report import IngestPlan
 N_VECTORS = 4
 
 #: The table's own bytes a video: the catalogue row, a data file and a transaction.
-_VIDEO_BYTES = 16_384
+_VIDEO_BYTES = 4_096
 
 #: The bytes of a table's copies while it is compacted, and of the mapped array that a search derives.
 _HEADROOM = 2.0

@@ -32,9 +32,7 @@ def content_hash(path: Path, *, stop: Callable[[], bool] = lambda: False) -> str
     except InterruptedError:
         raise
     except OSError as error:
-        raise MediaError(
-            f"{path} cannot be read: {error.strerror or error}; check that it exists and its rights"
-        ) from error
+        raise MediaError(f"'{path}' cannot be read: {error.strerror or error}; check its rights") from error
     return digest.hexdigest()
 
 

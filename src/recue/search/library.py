@@ -197,10 +197,10 @@ class Library:
             ConfigError: a stretch outside the video, or an option that makes no sense.
             WeightsError: the gallery's backbone is needed and its weights are not on this machine.
         """
-        from recue.search.engine import find_moments  # compiles kernels: not for those who only index
-
         started = perf_counter()
         gallery = self.gallery
+        from recue.search.engine import find_moments  # compiles kernels: not for those who only index
+
         ids = self._chosen(gallery, videos, where)
         found = resolve_query(
             source if isinstance(source, str) else Path(source),

@@ -103,22 +103,22 @@ def checked_segment(from_s: float | None, to_s: float | None, *, whole: Segment,
     Raises:
         ConfigError: a bound lies outside, or the end is not after the start.
     """
-    for option, value in (("--from", from_s), ("--to", to_s)):
-        if value is None:
-            continue
-        if not math.isfinite(value):
-            raise ConfigError(f"{option} is a number of seconds, got {value}")
-        if value < whole.start_s - _SLACK_S:
-            raise ConfigError(f"{option} {value:.2f} lies before the start {whole.start_s:.2f} of {name}")
-        if value > whole.end_s + _SLACK_S:
-            raise ConfigError(f"{option} {value:.2f} lies after the end {whole.end_s:.2f} of {name}")
-    start_s = whole.start_s if from_s is None else max(from_s, whole.start_s)
-    end_s = whole.end_s if to_s is None else min(to_s, whole.end_s)
+    start_s = whole.start_s if from_s is None else _checked("--from", from_s, whole, name)
+    end_s = whole.end_s if to_s is None else _checked("--to", to_s, whole, name)
     if end_s <= start_s:
-        raise ConfigError(
-            f"a stretch of {name} must end after it starts, got --from {start_s:.2f} --to {end_s:.2f}"
-        )
+        raise ConfigError(f"a stretch of {name} ends after it starts, got --from {start_s:.2f} --to {end_s:.2f}")
     return Segment(start_s, end_s)
+
+
+def _checked(option: str, value_s: float, whole: Segment, name: str) -> float:
+    """An instant of a video, brought inside where it lies out by rounding."""
+    if not math.isfinite(value_s):
+        raise ConfigError(f"{option} is a number of seconds, got {value_s}")
+    if value_s < whole.start_s - _SLACK_S:
+        raise ConfigError(f"{option} {value_s:.2f} lies before the start {whole.start_s:.2f} of {name}")
+    if value_s > whole.end_s + _SLACK_S:
+        raise ConfigError(f"{option} {value_s:.2f} lies after the end {whole.end_s:.2f} of {name}")
+    return min(max(value_s, whole.start_s), whole.end_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +185,7 @@ class _Resolver:
         whole = Segment(info.start_s, info.start_s + info.duration_s)
         rate = source.sampling.rate_fps or info.rate
         cell_s = float(1 / rate)
-        start_s = whole.start_s
-        if at_s is not None:
-            start_s = checked_segment(at_s, None, whole=whole, name=self.path.name).start_s
+        start_s = whole.start_s if at_s is None else _checked("--from", at_s, whole, self.path.name)
         # A grid instant lies in any stretch one cell long; the last cell may be cut short by the end.
         start_s = max(whole.start_s, min(start_s, whole.end_s - cell_s))
         stretch = Segment(start_s, start_s + cell_s + 1e-6)

@@ -1,0 +1,59 @@
+"""The space of a gallery: fitted to a sample of its steps, kept beside the derived arrays, fitted anew as it grows."""
+
+import numpy as np
+
+from recue.core.errors import GalleryError
+from recue.core.features import FeatureSequence
+from recue.gallery import Gallery
+from recue.localize.space import Space
+
+#: Videos and steps a space is fitted to, at most.
+_MAX_VIDEOS = 96
+_MAX_STEPS = 8192
+
+#: A space is fitted anew once the gallery holds this many times the steps it was fitted at. A new space means that
+#: the whole bank is mapped again, so it must stay rare: doubling keeps the total work linear in the gallery.
+_GROWTH = 2.0
+
+#: Beyond this many steps a gallery tells nothing new about its mean and directions.
+_ENOUGH_STEPS = 200_000
+
+
+def gallery_space(gallery: Gallery) -> Space:
+    """The space this gallery is searched in; fits and keeps one if there is none or the gallery has outgrown it.
+
+    Raises:
+        GalleryError: the gallery is empty.
+    """
+    n_steps = sum(record.n_steps for record in gallery.videos())
+    if n_steps == 0:
+        raise GalleryError(f"the gallery '{gallery.info.name}' is empty; put videos in it with `recue index`")
+    path = gallery.derived_dir / "space.npz"
+    if path.exists():
+        try:
+            space = Space.load(path)
+        except GalleryError:
+            path.unlink(missing_ok=True)  # derived: made again below
+        else:
+            known = min(max(space.n_fitted, 1), _ENOUGH_STEPS)
+            if known / _GROWTH < min(n_steps, _ENOUGH_STEPS) < known * _GROWTH:
+                return space
+    space = Space.fit(sample_sequences(gallery), n_total=n_steps)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    space.save(path)
+    return space
+
+
+def sample_sequences(gallery: Gallery) -> list[FeatureSequence]:
+    """Stretches of videos spread evenly over the gallery, the same for the same gallery."""
+    records = sorted(gallery.videos(), key=lambda record: record.id)
+    spread = np.linspace(0, len(records) - 1, min(len(records), _MAX_VIDEOS)).round().astype(int)
+    share = max(1, _MAX_STEPS // len(spread))
+    sequences = []
+    for i in spread:
+        features = gallery.features(records[i].id)
+        if len(features) > share:
+            first = (len(features) - share) // 2
+            features = features.with_steps(first, first + share)
+        sequences.append(features)
+    return sequences

@@ -1,0 +1,3 @@
+from support.library import histogram
+
+__all__ = ["histogram"]
