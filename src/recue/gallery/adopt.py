@@ -14,8 +14,8 @@ from recue.gallery.protocol import Gallery
 def adopt_gallery(directory: Path, built: Path) -> Gallery:
     """Replace everything in the gallery at `directory` by the gallery at `built`, which goes away.
 
-    Readers see the old content or the new, never a mixture; a kill at any point leaves one of the two, and calling
-    again finishes the work.
+    Readers see the old content or the new, never a mixture; one that has it open with the old backbone is told to
+    open it again. A kill at any point leaves one of the two, and calling again finishes the work.
 
     Args:
         directory: The gallery that stays.
@@ -32,7 +32,9 @@ def adopt_gallery(directory: Path, built: Path) -> Gallery:
                 os.rename(built / new.database, directory / new.database)
             if old.database != new.database:
                 write_manifest(directory, new)  # the one step that counts
-                shutil.rmtree(directory / old.database, ignore_errors=True)
+            for tables in directory.glob("tables-*"):
+                if tables.name != new.database:
+                    shutil.rmtree(tables, ignore_errors=True)
             shutil.rmtree(directory / "derived", ignore_errors=True)
             shutil.rmtree(built)
         except OSError as error:
