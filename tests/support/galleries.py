@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recue.core import FeatureSequence, VideoRecord
 from recue.gallery import SourceInfo
@@ -37,3 +38,13 @@ def make_features(seed: int, n_steps: int, source: SourceInfo = SOURCE) -> Featu
     times_s = 0.25 + np.concatenate([[0.0], np.cumsum(rng.uniform(0.2, 0.8, n_steps))])
     values = rng.standard_normal((n_steps, source.dim)).astype(np.float32)
     return FeatureSequence(values, times_s, source.name, source.fingerprint)
+
+
+class Doubled:
+    """A transform a reader can check by hand: twice the first two numbers of a vector."""
+
+    fingerprint = "doubled-1"
+    dim = 2
+
+    def apply(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        return values[:, :2].astype(np.float32) * 2

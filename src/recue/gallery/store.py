@@ -148,7 +148,9 @@ class Store:
         table = self._steps_written
         self._optimize(table)
         if table.count_rows() >= MIN_INDEXED_ROWS and not table.list_indices():
-            table.create_scalar_index("revision", index_type="BTREE")
+            from lancedb.index import BTree
+
+            table.create_index("revision", config=BTree())
 
     def _optimize(self, table: Any) -> None:
         # Old versions go at once. LanceDB counts their age from when they were written, so a grace period would not

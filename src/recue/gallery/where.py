@@ -18,7 +18,9 @@ SYNTAX = (
     "where KEY is a metadata key (place.city for nested ones) or one of: " + ", ".join(FIELDS)
 )
 
-_CONDITION = re.compile(r"\s*(?P<key>[^=!<>~]+?)\s*(?P<operator>!=|<=|>=|=|<|>|~)\s*(?P<value>.*?)\s*", re.DOTALL)
+_CONDITION = re.compile(
+    r"\s*(?P<key>[^\s=!<>~][^=!<>~]*?)\s*(?P<operator>!=|<=|>=|=|<|>|~)\s*(?P<value>.*?)\s*", re.DOTALL
+)
 _ABSENT = object()
 
 
