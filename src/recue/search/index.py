@@ -184,7 +184,7 @@ def carry_out(
     files = plan.to_encode
     if files:
         started = perf_counter()
-        n_workers = options.workers or default_workers(len(files))
+        n_workers = options.workers or default_workers([file.duration_s for file in files])
         threads = options.threads or max(1, usable_cores() // n_workers)
         with (
             WorkerPool(source.name, threads=threads) as pool,

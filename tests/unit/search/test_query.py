@@ -126,7 +126,7 @@ class TestWhatIsMeant:
 
     def test_neither_file_nor_video(self, world: World) -> None:
         with pytest.raises(
-            VideoNotFoundError, match="'keptt.mp4' is no file, and no video.*did you mean 'kept.mp4'"
+            VideoNotFoundError, match=r"'keptt\.mp4' is no file, and no video.*did you mean 'kept"
         ):
             world.resolve("keptt.mp4")
 
