@@ -1,5 +1,6 @@
 """The parent's side of the worker processes: start them, hand out tasks, hear from them, outlive their deaths."""
 
+import math
 import os
 import subprocess
 import sys
@@ -130,7 +131,7 @@ def default_workers(
     total_s, longest_s = sum(lengths), max(lengths, default=0.0)
 
     def finished_s(n_workers: int) -> float:
-        speed = float(n_cores // n_workers) ** _THREAD_GAIN
+        speed = math.pow(n_cores // n_workers, _THREAD_GAIN)
         return max(longest_s, total_s / n_workers) / speed
 
     choices = range(1, max(1, min(n_cores, len(durations_s), fitting)) + 1)
