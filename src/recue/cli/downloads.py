@@ -32,7 +32,8 @@ class DownloadBars:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
 
     def __call__(self, name: str, done: int, total: int | None) -> None:
         """Show how far a download is."""
@@ -66,7 +67,8 @@ class CountBar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
 
     def __call__(self, done: int, total: int, name: str) -> None:
         """Show how far it is."""

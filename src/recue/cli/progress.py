@@ -64,7 +64,8 @@ class IngestProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._live:
+            self._bar.stop()
 
     def __call__(self, event: IngestEvent) -> None:
         """Show one event."""
