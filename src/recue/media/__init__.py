@@ -1,4 +1,4 @@
-"""Everything that touches media files: probe, decode, sample, cut, thumbnails. The one user of the video library."""
+"""Everything that touches media files: probe, decode, sample, cut, thumbnails. PyAV has no other user."""
 
 from recue.media.files import VIDEO_SUFFIXES, find_videos
 from recue.media.image import is_image, read_image

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from recue.core.errors import MediaError, NotAVideoError
 from recue.core.frames import Fit
+from recue.media.orientation import orientation_of
 from recue.media.picture import Painter
 from recue.media.source import is_image_container, open_container
 
@@ -41,4 +42,4 @@ def read_image(path: str | os.PathLike[str], *, height: int, width: int, fit: Fi
             frame = next(container.decode(video=0))
     except (av.error.FFmpegError, StopIteration, IndexError, ValueError) as error:
         raise MediaError(f"'{file}' is no image that can be decoded; give a JPEG, PNG or WebP file") from error
-    return Painter(height=height, width=width, fit=fit).paint(frame)
+    return Painter(height=height, width=width, fit=fit).paint(frame, orientation=orientation_of(frame))
