@@ -17,6 +17,8 @@ BACKBONES = Registry(
     "backbone",
     {
         "efficientnet-lite": "recue.features.efficientnet_lite:Config",
+        "i3d+efficientnet-lite": "recue.features.combined:Config",
+        "precomputed": "recue.features.precomputed:Config",
         "i3d": "recue.features.i3d:Config",
     },
     group="recue.backbones",

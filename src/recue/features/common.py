@@ -15,7 +15,7 @@ from recue.models import weights as catalogue
 
 
 def fingerprint_of(
-    name: str, version: int, config: Any, *, weights: tuple[str, ...], leave_out: tuple[str, ...] = ()
+    name: str, version: int | str, config: Any, *, weights: tuple[str, ...], leave_out: tuple[str, ...] = ()
 ) -> str:
     """Sixteen hexadecimal digits that are equal only if features may be compared.
 
@@ -26,9 +26,7 @@ def fingerprint_of(
         weights: Catalogue names; the sha256 of each counts.
         leave_out: Options that do not change the features.
     """
-    options = {
-        field.name: str(getattr(config, field.name)) for field in fields(config) if field.name not in leave_out
-    }
+    options = {field.name: str(getattr(config, field.name)) for field in fields(config) if field.name not in leave_out}
     identity = {
         "name": name,
         "version": version,

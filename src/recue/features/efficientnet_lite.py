@@ -35,7 +35,7 @@ NAME = "efficientnet-lite"
 VERSION = 1
 
 #: Pictures that go through the network at once.
-_BATCH = 8
+BATCH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +99,7 @@ class EfficientNetLiteBackbone:
     @cached_property
     def fingerprint(self) -> str:
         """Of weights, preprocessing, rate, step and precision; runtime and threads do not count."""
-        return fingerprint_of(
-            NAME, VERSION, self.config, weights=self.config.weights_needed(), leave_out=("runtime",)
-        )
+        return fingerprint_of(NAME, VERSION, self.config, weights=self.config.weights_needed(), leave_out=("runtime",))
 
     @property
     def dim(self) -> int:
@@ -154,9 +152,9 @@ class EfficientNetLiteBackbone:
 
     def vectors(self, images: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
         """One vector for each picture, in order; computed a batch at a time."""
-        for group in _groups(images, _BATCH):
+        for group in _groups(images, BATCH):
             # The network is compiled for one batch size; what is missing from the last one is filled up.
-            batch = np.zeros((_BATCH, *group[0].shape), dtype=np.uint8)
+            batch = np.zeros((BATCH, *group[0].shape), dtype=np.uint8)
             np.stack(group, out=batch[: len(group)])
             yield from self._network(batch)[: len(group)]
 
@@ -170,7 +168,7 @@ class EfficientNetLiteBackbone:
         config, weight = self.config, self.config.weights_needed()[0]
         return compile_network(
             self._make,
-            (_BATCH, config.size, config.size, 3),
+            (BATCH, config.size, config.size, 3),
             free_axis=0,
             key=f"{NAME}{config.variant}-v{VERSION}-{weights.entry(weight).sha256[:12]}",
             runtime=config.runtime,

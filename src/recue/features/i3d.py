@@ -103,9 +103,7 @@ class I3DBackbone:
     @cached_property
     def fingerprint(self) -> str:
         """Of weights, preprocessing, rate, step and precision; runtime and threads do not count."""
-        return fingerprint_of(
-            NAME, VERSION, self.config, weights=self.config.weights_needed(), leave_out=("runtime",)
-        )
+        return fingerprint_of(NAME, VERSION, self.config, weights=self.config.weights_needed(), leave_out=("runtime",))
 
     @property
     def dim(self) -> int:
@@ -138,13 +136,13 @@ class I3DBackbone:
             rate and to size squared; memory for one block of frames.
         """
         clock = StepClock(self.config.stride)
-        values = self._values(images_of(clock.watch(frames), self.sampling, NAME))
+        values = self.vectors(images_of(clock.watch(frames), self.sampling, NAME))
         return FeatureSequence(values, clock.times_s(), self.name, self.fingerprint)
 
     def encode_image(self, image: NDArray[np.uint8]) -> FeatureSequence:
         """One step of a picture that stands still, `[0, step_s)`."""
         require_image(image, self.sampling, NAME)
-        values = self._values([image] * self.config.stride)
+        values = self.vectors([image] * self.config.stride)
         return FeatureSequence(values, np.array([0.0, self.step_s]), self.name, self.fingerprint)
 
     def posteriors(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -163,8 +161,8 @@ class I3DBackbone:
         arrays = weights.load_arrays(WEIGHT)
         return arrays["head.weight"], arrays["head.bias"]
 
-    def _values(self, images: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """`[steps, 1024]` of a stream of pictures."""
+    def vectors(self, images: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """`[steps, 1024]` of a stream of pictures of the right size; empty if there are none."""
         stride, context = self.config.stride, self.config.context
         parts = [np.empty((0, self.dim), dtype=np.float32)]
         for block in blocks(images, sizes=_BLOCK_FRAMES, context=context, lead=_LEAD_FRAMES):

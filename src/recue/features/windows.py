@@ -57,9 +57,7 @@ class StepClock:
         return np.array([*self._starts_s, self._end_s], dtype=np.float64)
 
 
-def blocks(
-    images: Iterable[NDArray[np.uint8]], *, sizes: tuple[int, ...], context: int, lead: int
-) -> Iterator[Block]:
+def blocks(images: Iterable[NDArray[np.uint8]], *, sizes: tuple[int, ...], context: int, lead: int) -> Iterator[Block]:
     """Cut a stream into blocks.
 
     Args:
