@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recue.core.errors import ShapeError
+from recue.core.features import FeatureSequence
 from recue.core.segment import Segment
 
 
@@ -50,3 +51,14 @@ class FeatureBank:
         """The seconds covered by steps `first` to `stop - 1` of the video at that position."""
         base = int(self.offsets[video])
         return Segment(float(self.bounds_s[base + first, 0]), float(self.bounds_s[base + stop - 1, 1]))
+
+    def sequence(self, video: int, backbone: str) -> FeatureSequence:
+        """The steps of the video at that position as a feature sequence.
+
+        Args:
+            video: Position in the bank.
+            backbone: Name of what made the features, which a bank does not keep.
+        """
+        rows = self.rows(video)
+        times_s = np.append(self.bounds_s[rows, 0], self.bounds_s[rows.stop - 1, 1])
+        return FeatureSequence(np.asarray(self.values[rows]), times_s, backbone, self.fingerprint)

@@ -84,9 +84,7 @@ class FeatureSequence:
 
     def with_steps(self, first: int, stop: int) -> "FeatureSequence":
         """Steps `first` to `stop - 1`, on the same clock."""
-        return FeatureSequence(
-            self.values[first:stop], self.times_s[first : stop + 1], self.backbone, self.fingerprint
-        )
+        return FeatureSequence(self.values[first:stop], self.times_s[first : stop + 1], self.backbone, self.fingerprint)
 
     def require_same_source(self, other: "FeatureSequence") -> None:
         """Refuse to compare with a sequence that something else made.

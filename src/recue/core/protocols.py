@@ -106,8 +106,16 @@ class Localizer(Protocol):
 class BankLocalizer(Localizer, Protocol):
     """A localizer that can also take a whole bank in one pass, faster than one by one."""
 
-    def localize_bank(self, query: FeatureSequence, bank: FeatureBank) -> list[list[ScoredSegment]]:
-        """For each video of the bank, what `localize` would answer."""
+    def localize_bank(
+        self, query: FeatureSequence, bank: FeatureBank, videos: NDArray[np.int64] | None = None
+    ) -> list[list[ScoredSegment]]:
+        """For each chosen video of the bank (None: all), what `localize` would answer."""
+        ...
+
+    def best_scores(
+        self, query: FeatureSequence, bank: FeatureBank, videos: NDArray[np.int64] | None = None, *, threads: int = 1
+    ) -> NDArray[np.float32]:
+        """For each chosen video, the score that `localize_bank` would answer first; 0 where nothing matches."""
         ...
 
 

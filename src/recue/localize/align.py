@@ -8,6 +8,7 @@ hold any number of them, or none.
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float32
 from numpy.typing import NDArray
 
 from recue.core.bank import FeatureBank
@@ -26,21 +27,21 @@ class Align:
     """Local alignment in a fitted space.
 
     Attributes:
-        space: Fitted to what the gallery holds. None: fitted to the reference at hand, which is the best that can be
-            done without a gallery.
-        margin: How many standard deviations above the mean of its similarity to the background a query step's
-            threshold lies.
+        space: Fitted to what the gallery holds. None: fitted to the query and the reference at hand, which is the best
+            that can be done without a gallery.
+        margin: How many standard deviations above the mean of its similarity to the background the threshold of a
+            query step lies.
         sigma: Width of the soft suppression of overlapping segments.
         n: Segments to answer with, at most, per reference.
 
-    Cost: O(query · reference) time, O(query · reference) memory for one reference.
+    Cost: O(query · reference) time and memory for one reference.
 
     Raises:
         ConfigError: `sigma` is not above 0 or `n` is below 1.
     """
 
     space: Space | None = None
-    margin: float = 1.0
+    margin: float = 0.6
     sigma: float = 0.1
     n: int = 20
 
@@ -64,29 +65,30 @@ class Align:
             FingerprintError: the two were made by different things.
         """
         query.require_same_source(reference)
-        space = self.space or Space.fit(reference.values.astype(np.float32))
-        gain = self._gain(space, space.apply_query(query.values), space.apply(reference.values))
+        space = self.space or Space.fit([reference, query])
+        mapped = space.apply_query(query.values)
+        gain = space.apply(reference.values) @ mapped.T - self.thresholds(space, mapped)
         return self._segments(gain, query, reference.times_s[:-1], reference.times_s[1:])
 
     def localize_bank(
         self, query: FeatureSequence, bank: FeatureBank, videos: NDArray[np.int64] | None = None
     ) -> list[list[ScoredSegment]]:
-        """As `localize` for chosen videos of a bank that was mapped by this localizer's space.
+        """As `localize` for chosen videos of a bank.
 
         Args:
             query: Plain features, as for `localize`.
-            bank: Mapped by `space`.
+            bank: Mapped by `space`; plain features if there is none.
             videos: Positions in the bank; None for all.
-
-        Raises:
-            ConfigError: there is no space.
         """
-        space = self._need_space()
-        mapped = space.apply_query(query.values)
+        chosen = range(len(bank)) if videos is None else videos
+        if self.space is None:
+            return [self.localize(query, bank.sequence(int(video), query.backbone)) for video in chosen]
+        mapped = self.space.apply_query(query.values)
+        thresholds = self.thresholds(self.space, mapped)
         found = []
-        for video in range(len(bank)) if videos is None else videos:
+        for video in chosen:
             rows = bank.rows(int(video))
-            gain = self._gain(space, mapped, np.asarray(bank.values[rows], np.float32))
+            gain = np.asarray(bank.values[rows], np.float32) @ mapped.T - thresholds
             found.append(self._segments(gain, query, bank.bounds_s[rows, 0], bank.bounds_s[rows, 1]))
         return found
 
@@ -97,34 +99,43 @@ class Align:
         videos: NDArray[np.int64] | None = None,
         *,
         threads: int = 1,
-    ) -> NDArray[np.float32]:
-        """The score of the best segment of each video, which is what `localize_bank` would answer first.
+    ) -> Float32[np.ndarray, " videos"]:
+        """The score of the best segment of each video, which is what `localize_bank` would answer first; 0 if none.
 
         Cost: about that of the matrix product of bank and query.
 
         Raises:
             ConfigError: there is no space.
         """
-        space = self._need_space()
-        mapped = space.apply_query(query.values)
-        return scan_bank(bank, mapped, self._threshold(space, mapped), videos=videos, threads=threads)
-
-    def _need_space(self) -> Space:
         if self.space is None:
-            raise ConfigError("a bank can be searched only in the space it was mapped to; give `space`")
-        return self.space
+            raise ConfigError("a bank can be scanned only in the space it was mapped to; give `space`")
+        mapped = self.space.apply_query(query.values)
+        return scan_bank(bank, mapped, self.thresholds(self.space, mapped), videos=videos, threads=threads)
 
-    def _threshold(self, space: Space, query: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Similarity to the background, offsets included, a margin above its mean, for each query step."""
+    def null_scores(self, query: FeatureSequence) -> Float32[np.ndarray, " stretches"]:
+        """Best scores in stretches that cannot hold a match: the space's mirrored ones.
+
+        Raises:
+            ConfigError: there is no space.
+        """
+        if self.space is None:
+            raise ConfigError("null scores come from a gallery's background; give `space`")
+        stretches = self.space.mirrored
+        n, steps, dim = stretches.shape
+        bank = FeatureBank(
+            values=stretches.reshape(n * steps, dim),
+            bounds_s=np.zeros((n * steps, 2)),
+            offsets=np.arange(n + 1, dtype=np.int64) * steps,
+            video_ids=tuple(str(i) for i in range(n)),
+            fingerprint=query.fingerprint,
+        )
+        return self.best_scores(query, bank)
+
+    def thresholds(self, space: Space, query: Float32[np.ndarray, "query dim"]) -> Float32[np.ndarray, " query"]:
+        """For each mapped query step the similarity above which a reference step is evidence for it."""
         background = space.background @ query.T
-        threshold: NDArray[np.float32] = background.mean(axis=0) + self.margin * background.std(axis=0)
-        return threshold.astype(np.float32)
-
-    def _gain(
-        self, space: Space, query: NDArray[np.float32], reference: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        gain: NDArray[np.float32] = reference @ query.T - self._threshold(space, query)
-        return np.ascontiguousarray(gain, np.float32)
+        thresholds: NDArray[np.float32] = background.mean(axis=0) + self.margin * background.std(axis=0)
+        return thresholds.astype(np.float32)
 
     def _segments(
         self,
@@ -136,12 +147,12 @@ class Align:
         n_rows = len(gain)
         best = np.empty(n_rows, np.float32)
         start_row, start_query, end_query = (np.empty(n_rows, np.int32) for _ in range(3))
-        align_rows(gain, best, start_row, start_query, end_query)
-        found = []
-        # Paths that begin in the same cell are one match seen at different moments: its best end speaks for it.
+        align_rows(np.ascontiguousarray(gain, np.float32), best, start_row, start_query, end_query)
         rows = np.flatnonzero(best > 0)
         rows = rows[np.argsort(-best[rows], kind="stable")]
+        # Paths that begin in the same cell are one match seen at different moments: its best end speaks for it.
         origins: set[tuple[int, int]] = set()
+        found = []
         for row in rows:
             origin = (int(start_row[row]), int(start_query[row]))
             if origin in origins:
@@ -149,13 +160,11 @@ class Align:
             origins.add(origin)
             found.append(
                 ScoredSegment(
-                    segment=_segment(start_s, end_s, origin[0], int(row)),
+                    segment=Segment(float(start_s[origin[0]]), float(end_s[row])),
                     score=float(best[row]),
                     query_segment=query.segment(origin[1], int(end_query[row]) + 1),
                 )
             )
+            if len(found) >= 8 * self.n:
+                break
         return soft_nms(found, sigma=self.sigma, n=self.n, min_score=1e-6)
-
-
-def _segment(start_s: NDArray[np.float64], end_s: NDArray[np.float64], first: int, last: int) -> Segment:
-    return Segment(float(start_s[first]), float(end_s[last]))

@@ -18,7 +18,7 @@ from jaxtyping import Float32, Int32
 from numba import njit
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator, unused-ignore]
 def scan_rows(
     gain: Float32[np.ndarray, "rows query"],
     state: Float32[np.ndarray, "4 padded"],
@@ -57,7 +57,7 @@ def scan_rows(
             state[1, i] = held[i]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
 def align_rows(
     gain: Float32[np.ndarray, "rows query"],
     best: Float32[np.ndarray, " rows"],

@@ -1,112 +1,156 @@
 """Space: the fixed map in which features are compared, fitted to what a gallery holds.
 
-Plain features of any two videos look alike: all of them share a large mean and a few loud directions, which is why
-"unrelated pair scores 0.79" is the classic complaint. A space takes the mean of the gallery away, keeps the strongest
-directions at equal loudness (whitening, shrunk towards the mean variance where there is little evidence), brings
-vectors to unit length and adds one dimension: how similar a step is to everything, which its similarity to a query
-is reduced by.
+Plain features of any two videos look alike: all of them share a large mean and a few loud channels, which is why
+"unrelated pair scores 0.79" is the classic complaint. A space brings each channel to mean 0 and deviation 1 over the
+gallery. Where the backbone knows classes, the square roots of its softened posteriors, less their mean, stand beside
+the features: what a step *is* next to how it looks. Both parts have unit length, are joined, and turned onto the
+strongest directions of the gallery, which keeps their dot products and makes them cheap.
 """
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
 from recue.core.errors import GalleryError, ShapeError
+from recue.core.features import FeatureSequence
 
 #: Bump when the meaning of a stored space changes.
-_FORMAT = 1
+_FORMAT = 2
+
+#: Steps in a background stretch: long enough to hold any match of a usual query.
+STRETCH_STEPS = 48
+
+#: Standard deviations below this share of the mean one are raised to it: a channel that hardly varies in a small
+#: gallery is no evidence.
+_MIN_DEVIATION = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceOptions:
+    """How a space is fitted.
+
+    Attributes:
+        out_dim: Directions to keep, at most; the added dimension comes on top.
+        class_weight: Weight of the class part against the feature part; 0 leaves it out.
+        temperature: Class scores are divided by it: above 1, second guesses count more.
+        hubness: Share of a step's mean similarity to its nearest background steps that is taken away from its
+            similarity to anything.
+        n_near: How many nearest background steps that mean is over.
+        n_background: Background steps to keep.
+        n_stretches: Background stretches to keep.
+    """
+
+    out_dim: int = 127
+    class_weight: float = 1.0
+    temperature: float = 2.0
+    hubness: float = 0.25
+    n_near: int = 16
+    n_background: int = 1024
+    n_stretches: int = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Space:
     """A fitted map from feature vectors to vectors whose dot product is a normalised similarity.
 
-    A mapped reference step is `[unit vector, -offset]`; a mapped query step is `[unit vector, 1]`, so that their dot
-    product is `cosine - offset`, where the offset is `hubness` times the mean of the step's `n_near` largest cosines
-    to the background.
+    A mapped reference step is `[vector, -offset]`; a mapped query step is `[vector, 1]`, so that their dot product is
+    `cosine - offset`, where the offset is `hubness` times the mean of the step's `n_near` largest cosines to the
+    background.
 
     Attributes:
-        mean: `[in_dim]`, taken away first.
-        projection: `[in_dim, out_dim]`, applied next.
+        mean: `[in_dim]`, of the features.
+        inverse_deviation: `[in_dim]`, what the centred features are multiplied by.
+        head: `[in_dim + 1, classes]`: class weights over the temperature, the bias as last row; no columns without.
+        class_mean: `[classes]`, of the square roots of the posteriors.
+        projection: `[in_dim + classes, out_dim]`: orthonormal directions, the class part weighted.
+        joint_mean: `[out_dim]`, taken away last.
         background: `[n, out_dim + 1]` mapped steps that stand for "anything at all".
-        hubness: Share of a step's mean similarity to the background that is taken away.
-        n_near: How many of the nearest background vectors count.
+        stretches: `[n, steps, out_dim + 1]` mapped stretches of videos: what a reference without the moment is like.
+        mirrored: As `stretches`, with random directions mirrored: the same loudness and the same changes over time,
+            and no meaning, so that none of it can be a match.
+        hubness: See `SpaceOptions`.
+        n_near: See `SpaceOptions`.
+        n_fitted: Steps that the gallery held.
     """
 
     mean: NDArray[np.float32]
+    inverse_deviation: NDArray[np.float32]
+    head: NDArray[np.float32]
+    class_mean: NDArray[np.float32]
     projection: NDArray[np.float32]
+    joint_mean: NDArray[np.float32]
     background: NDArray[np.float32]
+    stretches: NDArray[np.float32]
+    mirrored: NDArray[np.float32]
     hubness: float
     n_near: int
+    n_fitted: int
 
     @classmethod
     def fit(
         cls,
-        sample: Float[np.ndarray, "n in_dim"],
+        sequences: Sequence[FeatureSequence],
         *,
-        out_dim: int = 127,
-        shrinkage: float = 0.1,
-        hubness: float = 0.5,
-        n_near: int = 16,
-        n_background: int = 1024,
+        head: tuple[Float[np.ndarray, "in_dim classes"], Float[np.ndarray, " classes"]] | None = None,
+        n_total: int | None = None,
+        options: SpaceOptions | None = None,
     ) -> "Space":
-        """Fit to a sample of steps.
+        """Fit to a sample.
 
         Args:
-            sample: Steps of many videos, at least one; the more the better, some thousands are plenty.
-            out_dim: Directions to keep, at most; the added dimension comes on top.
-            shrinkage: Share of the mean kept variance that is added to the variance of each direction before it is
-                divided out. 0 whitens fully.
-            hubness: See the class.
-            n_near: See the class.
-            n_background: Steps of the sample that are kept as background, evenly spread.
+            sequences: Stretches of several videos; some thousand steps are plenty.
+            head: Weights and bias of the backbone's classes, where it has any.
+            n_total: Steps of the gallery the sample is from; default, those of the sample.
+            options: See `SpaceOptions`.
 
-        Cost: O(n · in_dim² + in_dim³): about a second for 10,000 steps of 1024.
+        Cost: O(n · in_dim² + in_dim³): about a second for 8,000 steps of 1024.
 
         Raises:
-            ShapeError: the sample is empty.
+            ShapeError: there is no sequence.
         """
-        if sample.ndim != 2 or 0 in sample.shape:
-            raise ShapeError(f"a space is fitted to [n, dim] vectors, got shape {sample.shape}")
-        values = sample.astype(np.float64)
+        if not sequences:
+            raise ShapeError("a space is fitted to at least one feature sequence, got none")
+        chosen = options or SpaceOptions()
+        values = np.concatenate([sequence.values for sequence in sequences]).astype(np.float32)
         mean = values.mean(axis=0)
-        values -= mean
-        n, in_dim = values.shape
-        # The smaller of the two Gram matrices has the same non-zero spectrum.
-        if n >= in_dim:
-            variance, directions = np.linalg.eigh(values.T @ values / n)
+        deviation = values.std(axis=0)
+        typical = float(deviation.mean())
+        if typical <= 1e-9:
+            # One step, or all alike: there is nothing to normalise by. Compare what is there.
+            mean, deviation = np.zeros_like(mean), np.ones_like(deviation)
+        inverse = 1.0 / np.maximum(deviation, _MIN_DEVIATION * max(typical, 1e-9))
+        if head is None or chosen.class_weight == 0:
+            scaled_head = np.zeros((values.shape[1] + 1, 0), np.float32)
         else:
-            variance, left = np.linalg.eigh(values @ values.T / n)
-            length = np.sqrt(np.maximum(variance * n, 1e-12))
-            directions = values.T @ left / length
-        order = np.argsort(variance)[::-1][:out_dim]
-        variance, directions = np.maximum(variance[order], 0.0), directions[:, order]
-        kept = variance > 1e-9 * max(float(variance[0]), 1e-12)
-        if not kept.any():
-            # One step, or all alike: nothing to whiten by. Compare what is there.
-            kept = np.zeros(len(order), dtype=bool)
-            kept[0] = True
-            mean = np.zeros_like(mean)
-            directions = np.eye(in_dim)[:, : len(order)]
-            variance = np.ones(len(order))
-            kept[:] = True
-        variance, directions = variance[kept], directions[:, kept]
-        projection = directions / np.sqrt(variance + shrinkage * variance.mean())
-        spread = np.linspace(0, n - 1, min(n, n_background)).round().astype(np.int64)
-        unit = _unit((sample[spread].astype(np.float64) - mean) @ projection).astype(np.float32)
-        n_near = min(n_near, len(unit))
-        # A background step is not its own neighbour, unless it is the only one.
-        near = unit @ unit.T
-        if len(unit) > 1:
-            np.fill_diagonal(near, -np.inf)
-        offset = hubness * _mean_of_largest(near, min(n_near, max(1, len(unit) - 1)))
-        background = np.concatenate([unit, -offset[:, None]], axis=1).astype(np.float32)
-        return cls(mean.astype(np.float32), projection.astype(np.float32), background, hubness, n_near)
+            scaled_head = np.vstack([head[0], head[1][None]]).astype(np.float32) / chosen.temperature
+        roots = _root_posteriors(values, scaled_head)
+        class_mean = roots.mean(axis=0) if len(values) > 1 else np.zeros(roots.shape[1], np.float32)
+        joint = _joint(values, mean, inverse, roots, class_mean)
+        weights = np.ones(joint.shape[1], np.float32)
+        weights[values.shape[1] :] = chosen.class_weight**0.5
+        projection, joint_mean = _strongest(joint * weights, chosen.out_dim)
+        bare = cls(
+            mean=mean,
+            inverse_deviation=inverse.astype(np.float32),
+            head=scaled_head,
+            class_mean=class_mean,
+            projection=(weights[:, None] * projection).astype(np.float32),
+            joint_mean=joint_mean,
+            background=np.zeros((0, projection.shape[1] + 1), np.float32),
+            stretches=np.zeros((0, 1, projection.shape[1] + 1), np.float32),
+            mirrored=np.zeros((0, 1, projection.shape[1] + 1), np.float32),
+            hubness=chosen.hubness,
+            n_near=chosen.n_near,
+            n_fitted=n_total if n_total is not None else len(values),
+        )
+        return bare._with_background(sequences, chosen)
 
     @property
     def dim(self) -> int:
@@ -117,19 +161,18 @@ class Space:
     def fingerprint(self) -> str:
         """Identity of the map."""
         digest = hashlib.sha256(f"space {_FORMAT} {self.hubness} {self.n_near}".encode())
-        for part in (self.mean, self.projection, self.background):
+        for part in (self.mean, self.inverse_deviation, self.head, self.projection, self.background):
             digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()[:16]
 
     def apply(self, values: Float[np.ndarray, "n in_dim"]) -> Float[np.ndarray, "n dim"]:
         """Map reference steps: unit vectors, and minus the offset as the last dimension."""
-        unit = self._unit(values)
-        mapped = np.empty((len(unit), self.dim), np.float32)
-        mapped[:, :-1] = unit
-        # In blocks, so that the table of similarities to the background stays small.
-        for first in range(0, len(unit), 8192):
-            near = unit[first : first + 8192] @ self.background[:, :-1].T
-            mapped[first : first + 8192, -1] = -self.hubness * _mean_of_largest(near, self.n_near)
+        mapped = np.empty((len(values), self.dim), np.float32)
+        # In blocks, so that the tables in between stay small.
+        for first in range(0, len(values), 8192):
+            block = slice(first, first + 8192)
+            mapped[block, :-1] = self._unit(values[block])
+            mapped[block, -1] = -self._offsets(mapped[block, :-1])
         return mapped
 
     def apply_query(self, values: Float[np.ndarray, "n in_dim"]) -> Float[np.ndarray, "n dim"]:
@@ -141,15 +184,7 @@ class Space:
         """Write to a file, whole or not at all."""
         beside = path.with_name(f"{path.name}.{os.getpid()}.part")
         with beside.open("wb") as file:
-            np.savez(
-                file,
-                format=_FORMAT,
-                mean=self.mean,
-                projection=self.projection,
-                background=self.background,
-                hubness=self.hubness,
-                n_near=self.n_near,
-            )
+            np.savez(file, format=_FORMAT, **{name: getattr(self, name) for name in self.__slots__})
         beside.replace(path)
 
     @classmethod
@@ -163,23 +198,101 @@ class Space:
             with np.load(path, allow_pickle=False) as stored:
                 if int(stored["format"]) != _FORMAT:
                     raise GalleryError(f"{path} holds a space of another version; delete it, it is made again")
-                return cls(
-                    stored["mean"],
-                    stored["projection"],
-                    stored["background"],
-                    float(stored["hubness"]),
-                    int(stored["n_near"]),
-                )
+                scalars: dict[str, type] = {"hubness": float, "n_near": int, "n_fitted": int}
+                parts: dict[str, Any] = {name: scalars.get(name, np.asarray)(stored[name]) for name in cls.__slots__}
+                return cls(**parts)
         except (OSError, ValueError, KeyError) as error:
             raise GalleryError(f"{path} is damaged; delete it, it is made again") from error
 
     def _unit(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
-        return _unit((values.astype(np.float32) - self.mean) @ self.projection).astype(np.float32)
+        plain = values.astype(np.float32)
+        roots = _root_posteriors(plain, self.head)
+        joint = _joint(plain, self.mean, self.inverse_deviation, roots, self.class_mean)
+        return _unit(joint @ self.projection - self.joint_mean)
+
+    def _offsets(self, unit: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not len(self.background) or self.hubness == 0:
+            return np.zeros(len(unit), np.float32)
+        near = unit @ self.background[:, :-1].T
+        return self.hubness * _mean_of_largest(near, min(self.n_near, near.shape[1]))
+
+    def _with_background(self, sequences: Sequence[FeatureSequence], options: SpaceOptions) -> "Space":
+        unit = np.concatenate([self._unit(sequence.values) for sequence in sequences])
+        spread = np.linspace(0, len(unit) - 1, min(len(unit), options.n_background)).round().astype(np.int64)
+        chosen = unit[spread]
+        # A background step is not its own neighbour, unless it is the only one.
+        near = chosen @ chosen.T
+        if len(chosen) > 1:
+            np.fill_diagonal(near, -np.inf)
+        offsets = options.hubness * _mean_of_largest(near, min(options.n_near, max(1, len(chosen) - 1)))
+        background = np.concatenate([chosen, -offsets[:, None]], axis=1).astype(np.float32)
+        ready = replace(self, background=background)
+        stretches = _stretches([ready.apply(sequence.values) for sequence in sequences], options.n_stretches)
+        signs = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), size=(len(stretches), 1, self.dim))
+        mirrored = stretches * signs
+        mirrored[..., -1] = stretches[..., -1]
+        return replace(ready, stretches=stretches, mirrored=mirrored.astype(np.float32))
 
 
-def _unit(values: NDArray[np.floating]) -> NDArray[np.floating]:
+def _root_posteriors(values: NDArray[np.float32], head: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Square roots of the class probabilities: their dot products are Bhattacharyya coefficients."""
+    if not head.shape[1]:
+        return np.zeros((len(values), 0), np.float32)
+    logits = values @ head[:-1] + head[-1]
+    logits -= logits.max(axis=1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=1, keepdims=True)
+    roots: NDArray[np.float32] = np.sqrt(logits)
+    return roots
+
+
+def _joint(
+    values: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    inverse_deviation: NDArray[np.float32],
+    roots: NDArray[np.float32],
+    class_mean: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    look = _unit((values - mean) * inverse_deviation)
+    return np.concatenate([look, _unit(roots - class_mean)], axis=1) if roots.shape[1] else look
+
+
+def _strongest(joint: NDArray[np.float32], n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The `n` orthonormal directions `[dim, n]` of largest variance, and the mean along them."""
+    if len(joint) < 2 or joint.shape[1] <= n:
+        directions = np.eye(joint.shape[1], dtype=np.float32)
+    elif len(joint) <= joint.shape[1]:
+        # Fewer steps than dimensions: the directions of the steps themselves, and of the rest as they come.
+        full, _ = np.linalg.qr(np.concatenate([joint - joint.mean(axis=0), _fixed_directions(joint.shape[1], n)]).T)
+        rotated = (joint - joint.mean(axis=0)) @ full
+        _, _, turned = np.linalg.svd(rotated, full_matrices=True)
+        directions = (full @ turned.T)[:, :n]
+    else:
+        centred = (joint - joint.mean(axis=0)).astype(np.float64)
+        _, vectors = np.linalg.eigh(centred.T @ centred)
+        directions = vectors[:, ::-1][:, :n]
+    directions = np.ascontiguousarray(directions, np.float32)
+    mean = joint.mean(axis=0) if len(joint) > 1 else np.zeros(joint.shape[1], np.float32)
+    return directions, (mean @ directions).astype(np.float32)
+
+
+def _fixed_directions(dim: int, n: int) -> NDArray[np.float32]:
+    """`[n, dim]` directions that are always the same: what a small sample does not span must not be lost."""
+    return np.random.default_rng(0).standard_normal((n, dim)).astype(np.float32)
+
+
+def _stretches(mapped: list[NDArray[np.float32]], n: int) -> NDArray[np.float32]:
+    """`[n or fewer, STRETCH_STEPS, dim]`, evenly spread over the sample; short videos follow one another."""
+    rows = np.concatenate(mapped)
+    if len(rows) < STRETCH_STEPS:
+        rows = np.concatenate([rows] * (-(-STRETCH_STEPS // len(rows))))
+    firsts = np.linspace(0, len(rows) - STRETCH_STEPS, min(n, max(1, len(rows) // STRETCH_STEPS) * 2))
+    return np.stack([rows[first : first + STRETCH_STEPS] for first in firsts.round().astype(np.int64)])
+
+
+def _unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
     length = np.linalg.norm(values, axis=1, keepdims=True)
-    unit: NDArray[np.floating] = np.divide(values, length, out=np.zeros_like(values), where=length > 0)
+    unit: NDArray[np.float32] = np.divide(values, length, out=np.zeros_like(values), where=length > 0)
     return unit
 
 

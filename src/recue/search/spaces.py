@@ -1,9 +1,13 @@
 """The space of a gallery: fitted to a sample of its steps, kept beside the derived arrays, fitted anew as it grows."""
 
+from typing import Protocol, runtime_checkable
+
 import numpy as np
+from numpy.typing import NDArray
 
 from recue.core.errors import GalleryError
 from recue.core.features import FeatureSequence
+from recue.features import load_source
 from recue.gallery import Gallery
 from recue.localize.space import Space
 
@@ -17,6 +21,15 @@ _GROWTH = 2.0
 
 #: Beyond this many steps a gallery tells nothing new about its mean and directions.
 _ENOUGH_STEPS = 200_000
+
+
+@runtime_checkable
+class ClassHead(Protocol):
+    """A backbone whose class scores are linear in its features."""
+
+    def head(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Weight `[classes, dim]` and bias `[classes]`."""
+        ...
 
 
 def gallery_space(gallery: Gallery) -> Space:
@@ -38,7 +51,7 @@ def gallery_space(gallery: Gallery) -> Space:
             known = min(max(space.n_fitted, 1), _ENOUGH_STEPS)
             if known / _GROWTH < min(n_steps, _ENOUGH_STEPS) < known * _GROWTH:
                 return space
-    space = Space.fit(sample_sequences(gallery), n_total=n_steps)
+    space = Space.fit(sample_sequences(gallery), head=_class_head(gallery), n_total=n_steps)
     path.parent.mkdir(parents=True, exist_ok=True)
     space.save(path)
     return space
@@ -57,3 +70,12 @@ def sample_sequences(gallery: Gallery) -> list[FeatureSequence]:
             features = features.with_steps(first, first + share)
         sequences.append(features)
     return sequences
+
+
+def _class_head(gallery: Gallery) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    """Class weights and bias of the gallery's backbone; None if it knows no classes."""
+    source = load_source(gallery.info.source.name)
+    if not isinstance(source, ClassHead):
+        return None
+    weight, bias = source.head()
+    return weight.T, bias

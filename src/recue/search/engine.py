@@ -1,0 +1,214 @@
+"""The search itself: a query's features, a gallery, a localizer; moments with a confidence."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recue.core.bank import FeatureBank
+from recue.core.errors import ConfigError, FingerprintError, GalleryError
+from recue.core.features import FeatureSequence
+from recue.core.moment import Moment, Query, ScoredSegment, SearchResult, SimilarityCurve
+from recue.core.protocols import Localizer
+from recue.core.record import VideoRecord
+from recue.core.segment import Segment
+from recue.gallery import Gallery
+from recue.localize import LOCALIZERS
+from recue.localize.align import Align
+from recue.localize.space import Space
+from recue.search.calibrate import DEFAULT_MIN_CONFIDENCE, Null
+from recue.search.rank import Found, rank
+from recue.search.spaces import gallery_space
+
+#: Videos that are localized in full after the scan, at least; the scan has found their best scores exactly, so a
+#: video beyond them can only hold moments that rank behind.
+_MIN_CANDIDATES = 64
+
+#: A result that shares this much with the place the query was taken from is that place.
+_SELF_TIOU = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """What one pass over the gallery gave."""
+
+    found: list[Found]
+    null: Null
+    bank: FeatureBank
+    space: Space
+
+
+def find_moments(
+    query: Query,
+    query_features: FeatureSequence,
+    gallery: Gallery,
+    *,
+    localizer: str = "align",
+    videos: Sequence[str] | None = None,
+    top: int = 10,
+    min_confidence: float | None = None,
+    per_video: int | None = None,
+    near_misses: bool = False,
+    curve: bool = False,
+    exclude_self: bool = False,
+    started: float | None = None,
+    warnings: Sequence[str] = (),
+    threads: int | None = None,
+) -> SearchResult:
+    """Find every moment of a gallery that is like the query.
+
+    Args:
+        query: What is looked for, for the result.
+        query_features: Made by the gallery's backbone.
+        gallery: What is searched.
+        localizer: Registry name.
+        videos: Ids to search; None for all.
+        top: Most moments, and most near misses.
+        min_confidence: The threshold, in [0, 1]; None for the calibrated one.
+        per_video: Most moments of one video.
+        near_misses: Return also the best below the threshold.
+        curve: Return each moment's video's similarity over time.
+        exclude_self: Leave out the place that the query was taken from.
+        started: When the user asked, by `perf_counter`.
+        warnings: To pass on.
+        threads: For the scan; default: the cores.
+
+    Raises:
+        FingerprintError: something else made the query's features.
+        UnknownNameError: no localizer has that name.
+        ConfigError: `top`, `per_video` or `min_confidence` makes no sense.
+        GalleryError: there is nothing to search.
+    """
+    began = perf_counter() if started is None else started
+    _check_options(top, min_confidence, per_video)
+    if query_features.fingerprint != gallery.info.source.fingerprint:
+        raise FingerprintError(
+            f"the query was encoded by '{query_features.backbone}' ({query_features.fingerprint}), the gallery "
+            f"'{gallery.info.name}' by '{gallery.info.source.name}' ({gallery.info.source.fingerprint}); encode the "
+            f"query with the gallery's backbone, or make the gallery anew with `recue index --rebuild`"
+        )
+    records = {record.id: record for record in gallery.videos()}
+    wanted = set(records) if videos is None else set(videos) & set(records)
+    if not wanted:
+        raise GalleryError(f"the gallery '{gallery.info.name}' holds no video to search")
+    searched = _pass(query_features, gallery, LOCALIZERS.load(localizer)(), wanted, top, threads)
+    found = [one for one in searched.found if not (exclude_self and _is_query(query, one))]
+    least = DEFAULT_MIN_CONFIDENCE if min_confidence is None else min_confidence
+    accepted, missed = rank(found, searched.null, min_confidence=least, top=top, per_video=per_video)
+    curves: dict[int, SimilarityCurve] = {}
+
+    def moment(one: Found, confidence: float) -> Moment:
+        if curve and one.position not in curves:
+            curves[one.position] = _curve(query_features, searched, one.position)
+        record = records[one.video_id]
+        return Moment(
+            video=record.path,
+            video_id=record.id,
+            segment=one.scored.segment.clipped(_span(record)),
+            score=one.scored.score,
+            confidence=confidence,
+            query_segment=one.scored.query_segment,
+            is_query=_is_query(query, one),
+            metadata=record.metadata,
+            curve=curves.get(one.position),
+        )
+
+    return SearchResult(
+        query=query,
+        moments=tuple(moment(one, confidence) for one, confidence in accepted),
+        near_misses=tuple(moment(one, confidence) for one, confidence in missed) if near_misses else (),
+        min_confidence=least,
+        n_videos=len(wanted),
+        searched_s=sum(records[video_id].duration_s for video_id in wanted),
+        elapsed_s=perf_counter() - began,
+        localizer=localizer,
+        backbone=gallery.info.source.name,
+        warnings=tuple(warnings),
+    )
+
+
+def _pass(
+    query: FeatureSequence,
+    gallery: Gallery,
+    localizer: Localizer,
+    wanted: set[str],
+    top: int,
+    threads: int | None,
+) -> _Searched:
+    space = gallery_space(gallery)
+    bank = gallery.bank(space)
+    positions = np.array([i for i, video_id in enumerate(bank.video_ids) if video_id in wanted], np.int64)
+    n_steps = int((bank.offsets[positions + 1] - bank.offsets[positions]).sum())
+    if isinstance(localizer, Align):
+        aligner = localizer.with_space(space)
+        scores = aligner.best_scores(query, bank, positions, threads=threads or os.cpu_count() or 1)
+        order = np.argsort(-scores, kind="stable")[: max(_MIN_CANDIDATES, 2 * top)]
+        candidates = positions[order[scores[order] > 0]]
+        per_video = aligner.localize_bank(query, bank, candidates)
+        null = Null.fit(aligner.null_scores(query), n_steps=n_steps)
+        return _Searched(_flatten(bank, candidates, per_video), null, bank, space)
+    plain = gallery.bank()
+    where = {video_id: i for i, video_id in enumerate(plain.video_ids)}
+    per_video = [localizer.localize(query, plain.sequence(where[bank.video_ids[i]], query.backbone)) for i in positions]
+    null = Null.fit(_mirrored_scores(localizer, query, plain), n_steps=n_steps)
+    return _Searched(_flatten(bank, positions, per_video), null, bank, space)
+
+
+def _flatten(bank: FeatureBank, positions: NDArray[np.int64], per_video: list[list[ScoredSegment]]) -> list[Found]:
+    return [
+        Found(bank.video_ids[position], int(position), scored)
+        for position, segments in zip(positions, per_video, strict=True)
+        for scored in segments
+    ]
+
+
+def _mirrored_scores(localizer: Localizer, query: FeatureSequence, bank: FeatureBank) -> NDArray[np.float64]:
+    """Best scores in stretches with random channels mirrored about their mean, for a localizer of any kind."""
+    rng = np.random.default_rng(0)
+    n = min(32, len(bank))
+    mean = np.asarray(bank.values[:: max(1, bank.n_steps // 2048)], np.float32).mean(axis=0)
+    scores = []
+    for position in np.linspace(0, len(bank) - 1, n).round().astype(int):
+        reference = bank.sequence(int(position), query.backbone)
+        reference = reference.with_steps(0, min(len(reference), 192))
+        for _ in range(-(-32 // n)):
+            signs = rng.choice(np.array([-1, 1], np.float32), size=reference.dim)
+            values = mean + signs * (reference.values.astype(np.float32) - mean)
+            mirrored = FeatureSequence(values, reference.times_s, reference.backbone, reference.fingerprint)
+            segments = localizer.localize(query, mirrored)
+            scores.append(segments[0].score if segments else 0.0)
+    return np.array(scores)
+
+
+def _curve(query: FeatureSequence, searched: _Searched, position: int) -> SimilarityCurve:
+    """For each step the similarity to the query step that matches it best, less that step's threshold."""
+    rows = searched.bank.rows(position)
+    mapped = searched.space.apply_query(query.values)
+    gain = np.asarray(searched.bank.values[rows], np.float32) @ mapped.T - Align().thresholds(searched.space, mapped)
+    middle_s = searched.bank.bounds_s[rows].mean(axis=1)
+    return SimilarityCurve(
+        times_s=tuple(round(float(t), 4) for t in middle_s),
+        values=tuple(round(float(v), 4) for v in gain.max(axis=1)),
+    )
+
+
+def _is_query(query: Query, one: Found) -> bool:
+    if query.video_id != one.video_id or query.segment is None:
+        return False
+    return one.scored.segment.tiou(query.segment) >= _SELF_TIOU
+
+
+def _span(record: VideoRecord) -> Segment:
+    return Segment(record.start_s, record.start_s + record.duration_s)
+
+
+def _check_options(top: int, min_confidence: float | None, per_video: int | None) -> None:
+    if top < 1:
+        raise ConfigError(f"a search returns 1 moment or more, got top={top}")
+    if per_video is not None and per_video < 1:
+        raise ConfigError(f"a video may give 1 moment or more, got per_video={per_video}")
+    if min_confidence is not None and not 0.0 <= min_confidence <= 1.0:
+        raise ConfigError(f"a confidence lies in [0, 1], got min_confidence={min_confidence}")
