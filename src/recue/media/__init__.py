@@ -2,15 +2,20 @@
 
 from recue.media.files import VIDEO_SUFFIXES, find_videos
 from recue.media.image import is_image, read_image
+from recue.media.jpeg import encode_jpeg
 from recue.media.probe import VideoInfo, probe
 from recue.media.sample import sample
+from recue.media.strip import film_strip, thumbnail
 
 __all__ = [
     "VIDEO_SUFFIXES",
     "VideoInfo",
+    "encode_jpeg",
+    "film_strip",
     "find_videos",
     "is_image",
     "probe",
     "read_image",
     "sample",
+    "thumbnail",
 ]

@@ -19,7 +19,7 @@ class Painter:
     Scaling goes from the stored picture straight to the target size, by area averaging, so that nothing aliases;
     turning upright comes last, when the picture is small. Colour takes a second, cheap step: the scaler is 2.4
     times faster (0.37 against 0.88 ms from 720p to 224 rows, one core) when it stays in the stored colour family
-    and a same-size conversion makes the RGB, and no less accurate (47 against 44 dB to an exact area average).
+    and a same-size conversion makes the RGB, and no less accurate (44.5 against 42.8 dB to an exact area average).
     """
 
     def __init__(self, *, height: int, width: int, fit: Fit) -> None:
@@ -58,18 +58,14 @@ class Painter:
     def _scaled(self, frame: Any, rows: int, columns: int) -> NDArray[np.uint8]:
         if not frame.format.is_rgb and frame.format.name != "pal8":
             # One thread: the default would start as many as there are cores, for a third of a millisecond.
-            frame = self._scaler.reformat(
-                frame, columns, rows, "yuv422p", interpolation=Interpolation.AREA, threads=1
-            )
+            frame = self._scaler.reformat(frame, columns, rows, "yuv422p", interpolation=Interpolation.AREA, threads=1)
         frame = self._to_rgb.reformat(frame, columns, rows, "rgb24", interpolation=Interpolation.AREA, threads=1)
         plane = frame.planes[0]
         lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
         return lines[:rows, : columns * 3].reshape(rows, columns, 3)
 
 
-def fitted(
-    stored_height: int, stored_width: int | Fraction, *, height: int, width: int, fit: Fit
-) -> tuple[int, int]:
+def fitted(stored_height: int, stored_width: int | Fraction, *, height: int, width: int, fit: Fit) -> tuple[int, int]:
     """Rows and columns to scale to, before cropping or padding.
 
     >>> fitted(720, 1280, height=224, width=224, fit="crop")
