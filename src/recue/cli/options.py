@@ -62,12 +62,12 @@ Profile = Annotated[
     typer.Option(
         "--profile",
         metavar="NAME",
-        help="fast, balanced or accurate. Default: balanced.",
+        help="fast, balanced or accurate. Default: what the gallery has; balanced for a new one.",
         autocompletion=complete_profile,
     ),
 ]
 
 Backbone = Annotated[
     str | None,
-    typer.Option("--backbone", metavar="SPEC", help="Instead of a profile: a backbone with its options."),
+    typer.Option("--backbone", metavar="SPEC", help="Instead of a profile: a backbone and its options."),
 ]

@@ -18,7 +18,10 @@ def prepare(
     list_only: Annotated[bool, typer.Option("--list", help="Only say what is needed, and get nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Get them again, even if they are there.")] = False,
 ) -> int:
-    """Get the weights that a profile needs: size, licence and source are said first, sha256 is checked."""
+    """Get the weights that a profile needs (balanced by default), once.
+
+    Size, licence and source are said first; the sha256 is checked.
+    """
     from recue.features import PROFILES, weights_needed
     from recue.models import weights
 
