@@ -16,7 +16,7 @@ from support.galleries import SOURCE, make_features, make_record
 #: What each video number should hold: a version, or None where it was removed.
 State = dict[int, int | None]
 
-N_KILLS = int(os.environ.get("RECUE_TEST_KILLS", "4"))
+N_KILLS = int(os.environ.get("RECUE_TEST_KILLS", "3"))
 
 
 def write_until_killed(directory: Path, *, seed: int, after_s: float) -> list[str]:

@@ -4,7 +4,6 @@ Before each action it says what it begins, and after it that it is done; one lin
 """
 
 import sys
-from pathlib import Path
 
 import numpy as np
 
@@ -32,5 +31,4 @@ def main(directory: str, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     main(sys.argv[1], int(sys.argv[2]))

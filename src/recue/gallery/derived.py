@@ -18,6 +18,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,9 +82,7 @@ class DerivedBank:
         dtype: Of the values.
     """
 
-    def __init__(
-        self, banks_dir: Path, *, source: SourceInfo, transform: Transform | None, dtype: BankDtype
-    ) -> None:
+    def __init__(self, banks_dir: Path, *, source: SourceInfo, transform: Transform | None, dtype: BankDtype) -> None:
         made_by = transform.fingerprint if transform else "plain"
         key = hashlib.blake2b(f"{source.fingerprint}\n{made_by}".encode(), digest_size=8).hexdigest()
         self.directory = banks_dir / f"{key}-{dtype}"
@@ -110,9 +109,7 @@ class DerivedBank:
         bank = self._try_open(wanted_set)
         if bank is not None:
             return bank
-        with exclusive(
-            self.directory / "lock", timeout_s=LOCK_TIMEOUT_S, what=f"the derived bank {self.directory}"
-        ):
+        with exclusive(self.directory / "lock", timeout_s=LOCK_TIMEOUT_S, what=f"the derived bank {self.directory}"):
             bank = self._try_open(wanted_set)
             if bank is not None:
                 return bank
@@ -162,9 +159,10 @@ class DerivedBank:
             return None
         try:
             bank = self.open(state)
-            os.utime(self.directory / FILE_NAME)  # when it was last used
         except OSError:
             return None
+        with suppress(OSError):  # when it was last used; a gallery one may only read has no use for that
+            os.utime(self.directory / FILE_NAME)
         return bank
 
     def _bring_up_to_date(self, wanted: Sequence[Entry], read: ReadSteps) -> FeatureBank:
@@ -235,7 +233,7 @@ class DerivedBank:
             entry_of = order[np.searchsorted(revisions, block.revision, sorter=order)]
             inside = (block.step >= 0) & (block.step < sizes[entry_of])
             rows = (firsts[entry_of] + block.step)[inside]
-            kept = block.values[inside]
+            kept = block.values if inside.all() else block.values[inside]
             values[rows] = kept if self.transform is None else self.transform.apply(kept)
             bounds_s[rows] = block.bounds_s[inside]
             seen[rows] = True

@@ -185,9 +185,7 @@ class LanceGallery:
         banks_dir = self.derived_dir / "banks"
 
         def bring(store: Store) -> FeatureBank:
-            wanted = tuple(
-                Entry(row.record.id, row.revision, row.record.n_steps) for row in store.catalogue().values()
-            )
+            wanted = tuple(Entry(row.record.id, row.revision, row.record.n_steps) for row in store.catalogue().values())
             held = self._banks.get(key)
             if held is not None and held[0] == wanted:
                 return held[1]

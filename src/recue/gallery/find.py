@@ -37,9 +37,7 @@ def find_video(text: str, records: Sequence[VideoRecord]) -> VideoRecord:
         more = f" and {len(fitting) - _N_NAMED} more" if len(fitting) > _N_NAMED else ""
         raise VideoNotFoundError(f"'{text}' names {len(fitting)} videos: {shown}{more}; give the id or the path")
     if not records:
-        raise VideoNotFoundError(
-            f"no video is called '{text}': the gallery is empty; `recue index VIDEOS` fills it"
-        )
+        raise VideoNotFoundError(f"no video is called '{text}': the gallery is empty; `recue index VIDEOS` fills it")
     names = {record.name for record in records}
     hint = suggest(text, names)
     if hint.startswith("known:") and len(names) > _N_NAMED:

@@ -66,9 +66,7 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         found = content["format"]
         if isinstance(found, int) and found > FORMAT:
-            raise GalleryError(
-                f"{directory} has gallery format {found}, this recue reads up to {FORMAT}; update recue"
-            )
+            raise GalleryError(f"{directory} has gallery format {found}, this recue reads up to {FORMAT}; update recue")
         source = SourceInfo(
             name=str(content["source"]["name"]),
             fingerprint=str(content["source"]["fingerprint"]),
