@@ -3,11 +3,11 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
-from recue.core.errors import ConfigError, MediaError, WeightsError, suggest
+from recue.core.errors import ConfigError, MediaError, RecueError, WeightsError, suggest
 from recue.core.protocols import FileSource, Source
 from recue.core.record import VideoRecord
 from recue.features import PROFILES, load_source, weights_needed
@@ -111,7 +111,7 @@ def index(
         if not plan.files and not plan.missing:
             raise MediaError("no video was found there; name video files, or folders that hold some")
         plan = announce(plan, source, location, options)
-        ingest = carry_out(_writable(location, gallery, source), plan, source, options, stop=signals.asked)
+        ingest = carry_out(_writable(location, gallery, source, plan), plan, source, options, stop=signals.asked)
         report = ingest.report(elapsed_s=perf_counter() - started, interrupted=signals.asked())
     options.tell(closing_event(plan, report))
     if report.interrupted:
@@ -210,9 +210,29 @@ def closing_event(plan: IngestPlan, report: IngestReport) -> IngestEvent:
     )
 
 
-def _writable(location: Path, gallery: Gallery | None, source: Source) -> Gallery:
+def source_info(source: Source, plan: IngestPlan) -> SourceInfo:
+    """What the gallery keeps of the source. Feature files may be the only ones to know their dimension.
+
+    Raises:
+        MediaError: none of them can be read.
+    """
     info = SourceInfo.of(source)
-    if gallery is not None and gallery.info.source.fingerprint != source.fingerprint and not gallery.videos():
+    if info.dim or not isinstance(source, FileSource):
+        return info
+    reasons = [file.reason for file in plan.with_status("bad")]
+    for file in plan.to_encode:
+        try:
+            return replace(info, dim=source.read(file.path).dim)
+        except RecueError as error:
+            reasons.append(str(error))
+    raise MediaError(f"none of {len(plan.files)} feature files can be read: {reasons[0] if reasons else 'all gone'}")
+
+
+def _writable(location: Path, gallery: Gallery | None, source: Source, plan: IngestPlan) -> Gallery:
+    if gallery is not None and gallery.info.source.fingerprint == source.fingerprint:
+        return gallery
+    info = source_info(source, plan)
+    if gallery is not None and not gallery.videos():
         return reset_gallery(location, info)  # an empty gallery has nothing to lose
     return open_gallery(location, create=True, source=info)
 
@@ -220,7 +240,7 @@ def _writable(location: Path, gallery: Gallery | None, source: Source) -> Galler
 def _estimated(plan: IngestPlan, source: Source, location: Path) -> IngestPlan:
     return with_estimates(
         plan,
-        dim=source.dim,
+        dim=source.dim or None,
         step_s=source.step_s,
         times_real_time=learnt_speed(source.fingerprint),
         location=location,

@@ -11,11 +11,20 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from recue.core.errors import GalleryError
+from recue.core.errors import FingerprintError, GalleryError
 from recue.core.protocols import Source
 from recue.core.record import VideoRecord
 from recue.gallery import Gallery, SourceInfo, adopt_gallery, adoption_pending, open_gallery
-from recue.search.index import IndexOptions, announce, carry_out, closing_event, index, require_weights, scan
+from recue.search.index import (
+    IndexOptions,
+    announce,
+    carry_out,
+    closing_event,
+    index,
+    require_weights,
+    scan,
+    source_info,
+)
 from recue.search.ingest import Ingest
 from recue.search.interrupt import StopSignals
 from recue.search.metadata import metadata_for
@@ -51,8 +60,8 @@ def rebuild(
             old = {record.path: record for record in gallery.videos()}
             _require_files(old, prune=options.prune)
             present = [path for path in old if os.path.exists(path)]
-            built = _open_built(built_dir, source)
-            plan = scan([*present, *paths], built.videos(), source, tell=options.tell, stop=signals.asked)
+            made = _videos(built_dir, source)
+            plan = scan([*present, *paths], made, source, tell=options.tell, stop=signals.asked)
         except InterruptedError as error:
             elapsed_s = perf_counter() - started
             raise IngestInterrupted(IngestReport(elapsed_s=elapsed_s, interrupted=True)) from error
@@ -62,6 +71,7 @@ def rebuild(
             kept = old[str(path)].metadata if str(path) in old else {}
             return {**kept, **metadata_for(options.metadata, path)}
 
+        built = open_gallery(built_dir, create=True, source=source_info(source, plan))
         ingest = carry_out(built, plan, source, replace(options, metadata=metadata), stop=signals.asked)
         report = _as_seen_from(old, ingest.report(elapsed_s=0.0, interrupted=signals.asked()))
         report = replace(report, elapsed_s=perf_counter() - started)
@@ -89,13 +99,13 @@ def _require_files(old: dict[str, VideoRecord], *, prune: bool) -> None:
         )
 
 
-def _open_built(built_dir: Path, source: Source) -> Gallery:
-    """The half-built gallery of an earlier attempt with the same source, or a new one."""
+def _videos(built_dir: Path, source: Source) -> list[VideoRecord]:
+    """What an earlier attempt with the same source has made; any other is thrown away."""
     try:
-        return open_gallery(built_dir, create=True, source=SourceInfo.of(source))
-    except (GalleryError, ValueError):  # of another backbone, or damaged: it holds nothing that matters
+        return open_gallery(built_dir, source=SourceInfo.of(source)).videos()
+    except (GalleryError, FingerprintError):  # absent, damaged, of another backbone: nothing of it is of use
         shutil.rmtree(built_dir, ignore_errors=True)
-        return open_gallery(built_dir, create=True, source=SourceInfo.of(source))
+        return []
 
 
 def _as_seen_from(old: dict[str, VideoRecord], report: IngestReport) -> IngestReport:
