@@ -25,8 +25,8 @@ def is_image(path: str | os.PathLike[str]) -> bool:
         return is_image_container(container)
 
 
-def read_image(path: str | os.PathLike[str], *, height: int, width: int, fit: Fit = "crop") -> NDArray[np.uint8]:
-    """A still image, upright, at the asked size: `[height, width, 3]`, RGB.
+def read_image(path: str | os.PathLike[str], *, height: int, width: int | None, fit: Fit = "crop") -> NDArray[np.uint8]:
+    """A still image, upright, at the asked size: `[height, width, 3]`, RGB. Without a width, in its own shape.
 
     Raises:
         MediaError: the file is absent, or no image that can be decoded.
@@ -42,4 +42,8 @@ def read_image(path: str | os.PathLike[str], *, height: int, width: int, fit: Fi
             frame = next(container.decode(video=0))
     except (av.error.FFmpegError, StopIteration, IndexError, ValueError) as error:
         raise MediaError(f"'{file}' is no image that can be decoded; give a JPEG, PNG or WebP file") from error
-    return Painter(height=height, width=width, fit=fit).paint(frame, orientation=orientation_of(frame))
+    orientation = orientation_of(frame)
+    if width is None:
+        rows, columns = (frame.width, frame.height) if orientation.swaps_sides else (frame.height, frame.width)
+        width, fit = max(1, round(columns * height / rows)), "squash"
+    return Painter(height=height, width=width, fit=fit).paint(frame, orientation=orientation)
