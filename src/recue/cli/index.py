@@ -124,9 +124,7 @@ def _document(report: "IngestReport") -> "dict[str, Any]":
     return {"schema": 1, **values, "times_real_time": report.times_real_time}
 
 
-def _metadata(
-    pairs: list[str], file: Path | None
-) -> "Mapping[str, Any] | Callable[[Path], Mapping[str, Any]] | None":
+def _metadata(pairs: list[str], file: Path | None) -> "Mapping[str, Any] | Callable[[Path], Mapping[str, Any]] | None":
     """One object for all, one that depends on the video, or none. The file wins over the pairs."""
     from recue.search.metadata import read_metadata_file
 

@@ -79,9 +79,7 @@ def _rich_table(columns: Sequence[Column], rows: list[list[str]]) -> None:
 
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        grid.add_column(
-            column.title, justify=column.align, overflow="fold", no_wrap=not column.flexible, ratio=None
-        )
+        grid.add_column(column.title, justify=column.align, overflow="fold", no_wrap=not column.flexible, ratio=None)
     for row in rows:
         grid.add_row(*(Text(cell) for cell in row))
     Console(highlight=False).print(grid)

@@ -74,9 +74,7 @@ def search(
         typer.Option("--report", metavar="FILE.html", help="Write a page with film strips, scores and curves."),
     ] = None,
     json: options.Json = False,
-    curve: Annotated[
-        bool, typer.Option("--curve", help="With --json: add the similarity along each video.")
-    ] = False,
+    curve: Annotated[bool, typer.Option("--curve", help="With --json: add the similarity along each video.")] = False,
 ) -> int:
     """Find every moment like QUERY in a gallery. Exit status: 0 found, 1 not found, 2 and up for errors."""
     import recue
@@ -133,9 +131,7 @@ def present(
     if report is not None:
         from recue.export.report import write_report
 
-        written = write_report(
-            result, report, query_path=_query_path(result, library), spans=_spans(result, library)
-        )
+        written = write_report(result, report, query_path=_query_path(result, library), spans=_spans(result, library))
         output.note(f"report: {written}")
     if clips.failed:
         return exits.SOME_FAILED

@@ -75,9 +75,7 @@ def curve_svg(
     for run in _runs(curve):
         points = [f"{x(time_s):.1f},{y(value):.1f}" for time_s, value in run]
         line.append("M" + "L".join(points))
-        area.append(
-            f"M{x(run[0][0]):.1f},{_HEIGHT:.0f}L" + "L".join(points) + f"L{x(run[-1][0]):.1f},{_HEIGHT:.0f}Z"
-        )
+        area.append(f"M{x(run[0][0]):.1f},{_HEIGHT:.0f}L" + "L".join(points) + f"L{x(run[-1][0]):.1f},{_HEIGHT:.0f}Z")
     bands = "".join([*(band(other, "band other") for other in others), band(found, "band")])
     return Markup(
         f'<svg class="curve" viewBox="0 0 {_WIDTH:.0f} {_HEIGHT:.0f}" preserveAspectRatio="none" role="img" '

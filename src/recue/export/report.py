@@ -79,9 +79,7 @@ def write_report(
         partial.replace(out)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise ConfigError(
-            f"the report cannot be written to '{out}': {error.strerror}; name another file"
-        ) from error
+        raise ConfigError(f"the report cannot be written to '{out}': {error.strerror}; name another file") from error
     return out
 
 
@@ -96,7 +94,7 @@ def render_report(
     query = result.query
     shown = (*result.moments, *result.near_misses)
     scale = Scale.of(moment.curve for moment in shown if moment.curve is not None)
-    makers = _Cards(shown, spans=spans or {}, scale=scale)
+    makers = _Cards(result.moments, spans=spans or {}, scale=scale)
     source = Path(query_path if query_path is not None else query.source)
     name = Path(query.source).name
     return (
@@ -121,7 +119,7 @@ def render_report(
 
 def _query_strip(query: Query, source: Path) -> Strip | None:
     if query.kind == "image":
-        return still_of(source, query.segment.start_s if query.segment else 0.0)
+        return still_of(source, query.segment.start_s if query.segment else None)
     return strip_of(source, query.segment) if query.kind != "features" and query.segment else None
 
 
@@ -138,8 +136,8 @@ def _environment() -> Environment:
 class _Cards:
     """Makes cards; moments of one video share what they share."""
 
-    def __init__(self, shown: Sequence[Moment], *, spans: Mapping[str, Segment], scale: Scale) -> None:
-        self._shown = shown
+    def __init__(self, found: Sequence[Moment], *, spans: Mapping[str, Segment], scale: Scale) -> None:
+        self._found = found
         self._spans = spans
         self._scale = scale
 
@@ -174,7 +172,7 @@ class _Cards:
             return None
         others = [
             other.segment
-            for other in self._shown
+            for other in self._found
             if other.video_id == moment.video_id and other.segment != moment.segment
         ]
         label = f"Similarity along {Path(moment.video).name}; the moment is {_times(moment.segment)}"

@@ -44,9 +44,11 @@ def strip_of(path: str | Path, segment: Segment, *, n_tiles: int = 8) -> Strip:
         return Strip(problem=str(error))
 
 
-def still_of(path: str | Path, at_s: float) -> Strip:
-    """One picture: of a video the one shown at `at_s`, of an image the image. Otherwise as `strip_of`."""
+def still_of(path: str | Path, at_s: float | None) -> Strip:
+    """One picture: of a video the one shown at `at_s`; of an image, with None, the image. Otherwise as `strip_of`."""
     try:
+        if at_s is None:
+            return _strip(media.read_image(path, height=_STILL_HEIGHT, width=None), 1)
         return _strip(media.thumbnail(path, at_s, height=_STILL_HEIGHT), 1)
     except RecueError as error:
         return Strip(problem=str(error))
