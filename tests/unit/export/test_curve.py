@@ -29,9 +29,7 @@ def test_points_lie_where_time_and_value_say() -> None:
 def test_bands_mark_the_found_segment_and_the_others() -> None:
     svg = draw(SimilarityCurve((5.0,), (1.0,)), others=[Segment(8, 9), Segment(50, 60)])
 
-    bands = [
-        (rect.attrib["class"], float(rect.attrib["x"]), float(rect.attrib["width"])) for rect in svg.iter("rect")
-    ]
+    bands = [(rect.attrib["class"], float(rect.attrib["x"]), float(rect.attrib["width"])) for rect in svg.iter("rect")]
     assert bands == [("band other", 800.0, 100.0), ("band other", 1000.0, 3.0), ("band", 200.0, 200.0)]
 
 
