@@ -115,20 +115,25 @@ def write_video(
         if rotation or mirrored:
             stream.set_display_matrix(_display_matrix(rotation, mirrored))
         tone = output.add_stream("aac" if path.suffix != ".webm" else "libopus", rate=48000) if audio else None
+        lengths = dict(zip(pts, quarters, strict=False))
         for number in range(n_frames):
             upright = draw(number, (pts[number] - first) * tick)
             stored = upright[:, ::-1] if mirrored else upright
             stored = np.ascontiguousarray(np.rot90(stored, rotation // 90))
             frame = av.VideoFrame.from_ndarray(stored, format="rgb24")
             frame.pts, frame.time_base, frame.duration = pts[number], tick, quarters[number]
-            for packet in stream.encode(frame):
-                if not packet.duration:
-                    packet.duration = quarters[number]
-                output.mux(packet)
-        output.mux(stream.encode(None))
+            _mux(output, stream.encode(frame), lengths)
+        _mux(output, stream.encode(None), lengths)
         if tone is not None:
             _write_tone(output, tone, first * tick, (pts[-1] - first) * tick)
     return Written(path, tuple(time * tick for time in pts[:-1]), pts[-1] * tick)
+
+
+def _mux(output: "av.container.OutputContainer", packets: list[av.Packet], lengths: dict[int, int]) -> None:
+    for packet in packets:
+        # Encoders give every packet the nominal length; the last one's decides where the video ends.
+        packet.duration = lengths.get(packet.pts, packet.duration)
+        output.mux(packet)
 
 
 def write_tone(path: str | Path, *, seconds: float = 1.0) -> Path:

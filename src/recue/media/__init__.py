@@ -1,5 +1,6 @@
 """Everything that touches media files: probe, decode, sample, cut, thumbnails. PyAV has no other user."""
 
+from recue.media.cut import CutMode, cut
 from recue.media.files import VIDEO_SUFFIXES, find_videos
 from recue.media.image import is_image, read_image
 from recue.media.jpeg import encode_jpeg
@@ -9,7 +10,9 @@ from recue.media.strip import film_strip, thumbnail
 
 __all__ = [
     "VIDEO_SUFFIXES",
+    "CutMode",
     "VideoInfo",
+    "cut",
     "encode_jpeg",
     "film_strip",
     "find_videos",

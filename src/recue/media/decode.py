@@ -37,6 +37,14 @@ _MAX_FAILURES = 100
 
 
 @dataclass(frozen=True, slots=True)
+class KeyFrame:
+    """When a key frame is shown, and the timestamp to seek to that surely lands at or before it (None: the start)."""
+
+    shown: Fraction
+    seek_to: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """A decoded frame and its exact presentation time in seconds."""
 
@@ -103,6 +111,23 @@ class Reader:
                 self._context.flush_buffers()
         if flowing:
             yield from self._drained(floor)
+
+    def key_before(self, instant: Fraction) -> KeyFrame | None:
+        """The last key frame at or before an instant; None without timestamps or such a frame.
+
+        The reader is of no use for pictures afterwards.
+        """
+        if not self._seekable:
+            return None
+        seek_to = self._seek(instant) if instant > (self._start or 0) + 1 else None
+        found = None
+        while (packet := self._next_packet()) is not None:
+            shown = self._key_time(packet) if packet.is_keyframe else None
+            if shown is not None and shown <= instant:
+                found = shown
+            if self._last_dts is not None and self._last_dts * self._tick > instant:
+                break
+        return None if found is None else KeyFrame(found, seek_to)
 
     def read_to_end(self) -> None:
         """Read all packets without decoding one, so that `end` is known."""
@@ -210,15 +235,19 @@ class Reader:
 
     # Seeking.
 
-    def _seek(self, instant: Fraction) -> None:
-        """Place the next packet at the last key frame at or before an instant, or at the start."""
+    def _seek(self, instant: Fraction) -> int | None:
+        """Place the next packet at a key frame at or before an instant, or at the start.
+
+        Returns:
+            The timestamp that led there; None for the start.
+        """
         start = self._start or Fraction(0)
         for back in (0, 1, 4, 16, 64):
-            target = instant - back
-            if target <= start:
+            if instant - back <= start:
                 break
+            target = int((instant - back) / self._tick)
             try:
-                self._source.container.seek(int(target / self._tick), stream=self._source.stream)
+                self._source.container.seek(target, stream=self._source.stream)
             except (av.error.FFmpegError, OSError):
                 break
             self._demux = self._source.container.demux(self._source.stream)
@@ -231,11 +260,12 @@ class Reader:
                 shown = self._key_time(packet)
                 if shown is not None and shown <= instant:
                     self._ahead = [packet]
-                    return
+                    return target
         self._source.reopen()
         self._ahead, self._last_dts, self._offset = [], None, 0
         self._prepare()
         self._seekable = False
+        return None
 
     def _maybe_jump(self, following: Fraction) -> None:
         """Jump towards `need` if that saves reading many packets."""
