@@ -110,7 +110,7 @@ def render_report(
             moments=makers.of(result.moments),
             near_misses=makers.of(result.near_misses),
             has_curves=any(moment.curve is not None for moment in shown),
-            searched=format_hms(result.searched_s).partition(".")[0],
+            searched=_hms(result.searched_s),
             version=__version__,
             made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         )
@@ -163,8 +163,8 @@ class _Cards:
             metadata=tuple((str(key), str(value)) for key, value in moment.metadata.items()),
             strip=strip_of(moment.video, moment.segment),
             curve=self._curve(moment, bounds),
-            curve_start=format_hms(bounds.start_s).partition(".")[0],
-            curve_end=format_hms(bounds.end_s).partition(".")[0],
+            curve_start=_hms(bounds.start_s),
+            curve_end=_hms(bounds.end_s),
         )
 
     def _curve(self, moment: Moment, bounds: Segment) -> Markup | None:
@@ -195,6 +195,11 @@ def _headline(result: SearchResult, name: str) -> str:
     if count == 0:
         return f"No moment like {name}"
     return f"{count} moment{'s' if count > 1 else ''} like {name}"
+
+
+def _hms(seconds: float) -> str:
+    """Whole seconds, where more says nothing."""
+    return format_hms(float(round(seconds))).partition(".")[0]
 
 
 def _times(segment: Segment) -> str:

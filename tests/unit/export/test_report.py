@@ -94,7 +94,7 @@ def test_every_moment_has_times_strip_score_and_curve(video: Path) -> None:
         "the query itself",
         "damaged near 3 s",
         "Near misses",
-        "2 videos, 0:01:30 searched in 0.25 s",
+        "2 videos, 0:01:30 searched in 0.25\xa0s",
     ):
         assert text in page.text
     links = [link["href"] for link in page.all("a")]
