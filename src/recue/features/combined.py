@@ -45,7 +45,6 @@ class Config:
         fit: How a picture that is not square is brought to the size.
         skip: Frames the decoder may leave out.
         fast_decode: Leave out the codec's deblocking filter.
-        context: Frames of context on either side of a block of I3D.
         precision: Arithmetic inside the networks.
         runtime: What runs the networks.
     """
@@ -59,7 +58,6 @@ class Config:
     fit: Fit = "crop"
     skip: Skip = "none"
     fast_decode: bool = False
-    context: int = 16
     precision: Precision = "fp32"
     runtime: Runtime = "torch"
 
@@ -79,7 +77,6 @@ class Config:
             fit=self.fit,
             skip=self.skip,
             fast_decode=self.fast_decode,
-            context=self.context,
             precision=self.precision,
             runtime=self.runtime,
         )
@@ -227,6 +224,6 @@ class _Appearance:
         self._picked.clear()
 
 
-def _unit(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    lengths: NDArray[np.floating] = np.linalg.norm(values, axis=1, keepdims=True)
-    return values / np.maximum(lengths, 1e-12)
+def _unit(values: NDArray[np.floating]) -> NDArray[np.float32]:
+    lengths = np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    return np.asarray(values / lengths, dtype=np.float32)

@@ -156,7 +156,7 @@ class EfficientNetLiteBackbone:
             # The network is compiled for one batch size; what is missing from the last one is filled up.
             batch = np.zeros((BATCH, *group[0].shape), dtype=np.uint8)
             np.stack(group, out=batch[: len(group)])
-            yield from self._network(batch)[: len(group)]
+            yield from self._network([batch])[0][: len(group)]
 
     @cached_property
     def _head(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -168,8 +168,7 @@ class EfficientNetLiteBackbone:
         config, weight = self.config, self.config.weights_needed()[0]
         return compile_network(
             self._make,
-            (BATCH, config.size, config.size, 3),
-            free_axis=0,
+            [(BATCH, config.size, config.size, 3)],
             key=f"{NAME}{config.variant}-v{VERSION}-{weights.entry(weight).sha256[:12]}",
             runtime=config.runtime,
             precision=config.precision,

@@ -1,11 +1,11 @@
 """The `i3d` backbone: what moves how, 1024 dimensions, and the 400 actions of Kinetics.
 
-The network is run fully convolutionally over long blocks, so each frame is computed about once however short the
-steps are. A step is `stride` frames; its vector is the network's last feature map averaged over space. The class
-scores are linear in that vector, so posteriors are computed from stored features and no second pass is needed.
+The network is run as a stream: every frame is computed once, and a step's vector does not depend on where the video
+was cut into chunks. A step is `stride` frames; its vector is the network's last feature map averaged over space. The
+class scores are linear in that vector, so posteriors are computed from stored features and need no second pass.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -20,8 +20,9 @@ from recue.core.frames import Fit, Frame, FrameSampling, Skip
 from recue.features.classes import read_classes
 from recue.features.common import fingerprint_of, images_of, require_image, softmax_head
 from recue.features.spec import format_spec
-from recue.features.windows import StepClock, blocks
+from recue.features.windows import StepClock, chunks
 from recue.models import weights
+from recue.models.i3d_layout import DELAY_FRAMES, state_shapes
 from recue.models.runtime import Compiled, Precision, Runtime, compile_network
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ WEIGHT = "i3d-kinetics400"
 #: Raise when the same options begin to give other features.
 VERSION = 1
 
-#: Content frames of a block. Longer blocks waste less on context but hold more memory.
-_BLOCK_FRAMES = (8, 16, 32, 64)
+#: Frames of a chunk, and so of memory: the network's largest layer holds 6 MB a frame at 224 pixels.
+_CHUNK_FRAMES = 32
 
-#: Step k of the network looks at input frames 8k-2 to 8k+12 most closely, centred on 8k+5 (it follows from the
-#: "SAME" padding of its strided layers). Two frames of lead put that centre into the middle of the step.
-_LEAD_FRAMES = 2
+#: How often the first frame is repeated before the video, by stride. Together with the delay of the network it puts
+#: the centre of what a step sees half a frame from the middle of the step's own frames.
+_LEAD_FRAMES = {8: 26, 4: 24}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,6 @@ class Config:
         fit: How a picture that is not square is brought to the size.
         skip: Frames the decoder may leave out.
         fast_decode: Leave out the codec's deblocking filter.
-        context: Frames of context on either side of a block, a multiple of 8.
         precision: Arithmetic inside the network.
         runtime: What runs the network; it does not change the features beyond rounding.
     """
@@ -63,15 +63,12 @@ class Config:
     fit: Fit = "crop"
     skip: Skip = "none"
     fast_decode: bool = False
-    context: int = 16
     precision: Precision = "fp32"
     runtime: Runtime = "torch"
 
     def __post_init__(self) -> None:
         if self.size < 32 or self.size % 32:
             raise ConfigError(f"{NAME}:size is a multiple of 32, got {self.size}")
-        if self.context < 0 or self.context % 8:
-            raise ConfigError(f"{NAME}:context is a multiple of 8 frames, got {self.context}")
         self.sampling()
 
     def sampling(self) -> FrameSampling:
@@ -93,7 +90,6 @@ class I3DBackbone:
     def __init__(self, config: Config, *, threads: int = 1) -> None:
         self.config = config
         self._threads = threads
-        self._compiled: dict[int, Compiled] = {}
 
     @property
     def name(self) -> str:
@@ -133,7 +129,7 @@ class I3DBackbone:
             WeightsError: the weights are not on this machine.
 
         Cost: about 42 GFLOP of multiply-adds a second of video at 25 frames and 224 pixels, and in proportion to
-            rate and to size squared; memory for one block of frames.
+            rate and to size squared, and as much again for 72 frames around the video; memory for one chunk.
         """
         clock = StepClock(self.config.stride)
         values = self.vectors(images_of(clock.watch(frames), self.sampling, NAME))
@@ -163,31 +159,43 @@ class I3DBackbone:
 
     def vectors(self, images: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """`[steps, 1024]` of a stream of pictures of the right size; empty if there are none."""
-        stride, context = self.config.stride, self.config.context
-        parts = [np.empty((0, self.dim), dtype=np.float32)]
-        for block in blocks(images, sizes=_BLOCK_FRAMES, context=context, lead=_LEAD_FRAMES):
-            network = self._network(len(block.images))
-            steps = network(block.images[None])[0]
-            first = context // stride
-            parts.append(steps[first : first - (-block.n_frames // stride)])
-        return np.concatenate(parts)
+        stride = self.config.stride
+        lead = _LEAD_FRAMES[stride]
+        # Step m of the video is step m + skip of the stream; so many frames later it has come out.
+        skip = (lead + DELAY_FRAMES[stride] + stride // 2) // stride
+        tail = stride * (skip + 1) - 1 - lead
+        n_frames = 0
 
-    def _network(self, n_frames: int) -> Compiled:
-        if n_frames not in self._compiled:
-            config = self.config
-            shape = (1, n_frames, config.size, config.size, 3)
-            self._compiled[n_frames] = compile_network(
-                self._make,
-                shape,
-                free_axis=1,
-                key=f"{NAME}-v{VERSION}-s{config.stride}-{weights.entry(WEIGHT).sha256[:12]}",
-                runtime=config.runtime,
-                precision=config.precision,
-                threads=self._threads,
-            )
-        return self._compiled[n_frames]
+        def counted() -> Iterator[NDArray[np.uint8]]:
+            nonlocal n_frames
+            for image in images:
+                n_frames += 1
+                yield image
+
+        states = [np.zeros(shape, dtype=np.float32) for shape in self._state_shapes]
+        parts = [np.empty((0, self.dim), dtype=np.float32)]
+        for chunk in chunks(counted(), length=_CHUNK_FRAMES, before=lead, after=tail):
+            steps, *states = self._network([chunk[None], *states])
+            parts.append(steps[0])
+        return np.concatenate(parts)[skip : skip - (-n_frames // stride)]
+
+    @property
+    def _state_shapes(self) -> list[tuple[int, ...]]:
+        return state_shapes(self.config.size, self.config.stride)
+
+    @cached_property
+    def _network(self) -> Compiled:
+        config = self.config
+        return compile_network(
+            self._make,
+            [(1, _CHUNK_FRAMES, config.size, config.size, 3), *self._state_shapes],
+            key=f"{NAME}-v{VERSION}-s{config.stride}-{weights.entry(WEIGHT).sha256[:12]}",
+            runtime=config.runtime,
+            precision=config.precision,
+            threads=self._threads,
+        )
 
     def _make(self) -> "nn.Module":
-        from recue.models.i3d import build
+        from recue.models.i3d import StreamingI3D, build
 
-        return build(weights.load(WEIGHT), stride=self.config.stride)
+        return StreamingI3D(build(weights.load(WEIGHT), stride=self.config.stride))

@@ -1,31 +1,12 @@
-"""Cut a stream of frames into overlapping blocks for a network that looks at a stretch of time.
-
-Every frame belongs to exactly one block as content; on both sides a block also carries context, so that what the
-network says about a step does not depend on where the blocks happen to be cut. Before the first frame and after the
-last, the edge frame is repeated. Only one block's frames are held at a time.
-"""
+"""Cut a stream of frames into chunks for a network that looks at a stretch of time."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recue.core.errors import ShapeError
 from recue.core.frames import Frame
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
-    """One block.
-
-    Attributes:
-        images: uint8 `[context + content + context, height, width, 3]`.
-        n_frames: Real frames of content; the rest of the content repeats the last one.
-    """
-
-    images: NDArray[np.uint8]
-    n_frames: int
 
 
 class StepClock:
@@ -57,42 +38,44 @@ class StepClock:
         return np.array([*self._starts_s, self._end_s], dtype=np.float64)
 
 
-def blocks(images: Iterable[NDArray[np.uint8]], *, sizes: tuple[int, ...], context: int, lead: int) -> Iterator[Block]:
-    """Cut a stream into blocks.
+def chunks(images: Iterable[NDArray[np.uint8]], *, length: int, before: int, after: int) -> Iterator[NDArray[np.uint8]]:
+    """Cut a stream into chunks of one length, with its edge frames repeated around it.
 
     Args:
         images: uint8 `[height, width, 3]` each, all of one size.
-        sizes: Content lengths that may be used, rising. All blocks but the last have the largest; the last has the
-            smallest that holds what is left.
-        context: Frames on each side of the content.
-        lead: Shifts the block this many frames earlier against its content, for a network whose output sits later
-            in its input than the middle of the step.
+        length: Frames of a chunk.
+        before: How often the first frame is repeated before it.
+        after: The least number of times the last frame is repeated after it; more fill up the last chunk.
 
     Yields:
-        Blocks in order.
+        uint8 `[length, height, width, 3]`; nothing if the stream is empty. Each is overwritten by the next.
 
-    Cost: holds `sizes[-1] + 2 * context` frames.
+    Cost: holds one chunk.
     """
-    held: list[NDArray[np.uint8]] = []  # frames first, first + 1, ...
-    first = content_start = 0
     source = iter(images)
-    ended = False
-    while True:
-        stop = content_start + sizes[-1] + context - lead
-        while not ended and first + len(held) < stop:
-            image = next(source, None)
-            if image is None:
-                ended = True
-            else:
-                held.append(image)
-        n_left = first + len(held) - content_start
-        if n_left <= 0:
-            return
-        content = next(size for size in sizes if size >= min(n_left, sizes[-1]))
-        wanted = np.arange(content_start - context - lead, content_start + content + context - lead)
-        clipped = np.clip(wanted, first, first + len(held) - 1) - first
-        yield Block(np.stack([held[index] for index in clipped]), min(n_left, content))
-        content_start += content
-        keep_from = max(0, content_start - context - lead - first)
-        del held[:keep_from]
-        first += keep_from
+    image = next(source, None)
+    if image is None:
+        return
+    chunk = np.empty((length, *image.shape), dtype=np.uint8)
+    filled = 0
+    for picture in _with_edges(image, source, before, after):
+        chunk[filled] = picture
+        filled += 1
+        if filled == length:
+            yield chunk
+            filled = 0
+    if filled:
+        chunk[filled:] = chunk[filled - 1]
+        yield chunk
+
+
+def _with_edges(
+    first: NDArray[np.uint8], rest: Iterable[NDArray[np.uint8]], before: int, after: int
+) -> Iterator[NDArray[np.uint8]]:
+    for _ in range(before + 1):
+        yield first
+    last = first
+    for last in rest:
+        yield last
+    for _ in range(after):
+        yield last

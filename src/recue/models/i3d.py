@@ -5,8 +5,10 @@ the layer table is the paper's figure 3. The published checkpoint fixes what the
 "SAME" padding (at an even size it pads one cell more at the end), batch normalisation with epsilon 1e-3 and no
 scale, 400 logits from the average of the last feature map.
 
-Axes: batch, time, height, width; torch keeps channels second. The module is fully convolutional: any number of
-frames goes in, one feature vector for every `stride` frames comes out.
+Axes: batch, time, height, width; torch keeps channels second. `I3D` is fully convolutional: any number of frames goes
+in, one feature vector for every `stride` frames comes out. `StreamingI3D` computes the same over a video that comes
+in chunks: each layer that looks back in time keeps the last cells of its input, so nothing is computed twice, and
+where the chunks are cut makes no difference.
 """
 
 from pathlib import Path
@@ -20,6 +22,7 @@ from torch.nn import functional
 
 from recue.core.errors import WeightsError
 from recue.models.checkpoints import read_array_tree
+from recue.models.i3d_layout import FEATURE_DIM, MIXED, N_CLASSES
 
 #: What to know before trusting the numbers.
 CARD = {
@@ -28,22 +31,6 @@ CARD = {
     "input": "RGB frames at 25 a second, 224 by 224, in [-1, 1]",
     "output": "1024-d average of Mixed_5c, 400 logits",
 }
-
-FEATURE_DIM = 1024
-N_CLASSES = 400
-
-#: Name, input channels, (1x1, 3x3 reduce, 3x3, second 3x3 reduce, second 3x3, pooled 1x1).
-_MIXED: tuple[tuple[str, int, tuple[int, int, int, int, int, int]], ...] = (
-    ("Mixed_3b", 192, (64, 96, 128, 16, 32, 32)),
-    ("Mixed_3c", 256, (128, 128, 192, 32, 96, 64)),
-    ("Mixed_4b", 480, (192, 96, 208, 16, 48, 64)),
-    ("Mixed_4c", 512, (160, 112, 224, 24, 64, 64)),
-    ("Mixed_4d", 512, (128, 128, 256, 24, 64, 64)),
-    ("Mixed_4e", 512, (112, 144, 288, 32, 64, 64)),
-    ("Mixed_4f", 528, (256, 160, 320, 32, 128, 128)),
-    ("Mixed_5b", 832, (256, 160, 320, 32, 128, 128)),
-    ("Mixed_5c", 832, (384, 192, 384, 48, 128, 128)),
-)
 
 Triple = tuple[int, int, int]
 
@@ -59,11 +46,12 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tupl
     return total // 2, total - total // 2
 
 
-def _pad(x: Tensor, kernel: Triple, stride: Triple, dilation: Triple) -> Tensor:
+def _pad(x: Tensor, kernel: Triple, stride: Triple, dilation: Triple, *, in_time: bool) -> Tensor:
     time, height, width = (
-        same_padding(int(size), k, s, d)
-        for size, k, s, d in zip(x.shape[2:], kernel, stride, dilation, strict=True)
+        same_padding(int(size), k, s, d) for size, k, s, d in zip(x.shape[2:], kernel, stride, dilation, strict=True)
     )
+    if not in_time:
+        time = (0, 0)
     if not any((*time, *height, *width)):
         return x
     return functional.pad(x, (*width, *height, *time))
@@ -80,9 +68,9 @@ class ConvUnit(nn.Module):
         self.dilation: Triple = (dilation_t if kernel[0] > 1 else 1, 1, 1)
         self.conv = nn.Conv3d(channels_in, channels_out, kernel, stride, dilation=self.dilation)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`[batch, in, time, height, width]` to `[batch, out, ...]`."""
-        return functional.relu(self.conv(_pad(x, self.kernel, self.stride, self.dilation)))
+    def forward(self, x: Tensor, *, pad_time: bool = True) -> Tensor:
+        """`[batch, in, time, height, width]` to `[batch, out, ...]`; without padding in time, fewer cells come out."""
+        return functional.relu(self.conv(_pad(x, self.kernel, self.stride, self.dilation, in_time=pad_time)))
 
 
 class MaxPool(nn.Module):
@@ -97,19 +85,18 @@ class MaxPool(nn.Module):
         self.kernel, self.stride = kernel, stride
         self.dilation: Triple = (dilation_t, 1, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Same channels, ceil(size / stride) cells along each axis."""
-        padded = _pad(x, self.kernel, self.stride, self.dilation)
+    def forward(self, x: Tensor, *, pad_time: bool = True) -> Tensor:
+        """Same channels, ceil(size / stride) cells along each padded axis."""
+        padded = _pad(x, self.kernel, self.stride, self.dilation, in_time=pad_time)
         return functional.max_pool3d(padded, self.kernel, self.stride, dilation=self.dilation)
 
 
 class Mixed(nn.Module):
     """An Inception block: four branches over the same input, concatenated."""
 
-    def __init__(
-        self, channels_in: int, widths: tuple[int, int, int, int, int, int], *, dilation_t: int = 1
-    ) -> None:
+    def __init__(self, channels_in: int, widths: tuple[int, int, int, int, int, int], *, dilation_t: int = 1) -> None:
         super().__init__()
+        self.dilation_t = dilation_t
         one, reduce_a, wide_a, reduce_b, wide_b, pooled = widths
         self.branch_0 = ConvUnit(channels_in, one, (1, 1, 1))
         self.branch_1a = ConvUnit(channels_in, reduce_a, (1, 1, 1))
@@ -119,14 +106,18 @@ class Mixed(nn.Module):
         self.pool = MaxPool((3, 3, 3), (1, 1, 1), dilation_t=dilation_t)
         self.branch_3 = ConvUnit(channels_in, pooled, (1, 1, 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`[batch, in, time, height, width]` to the sum of four widths."""
+    def forward(self, x: Tensor, *, pad_time: bool = True) -> Tensor:
+        """`[batch, in, time, height, width]` to the sum of four widths.
+
+        Without padding in time, `dilation_t` cells are lost at either end.
+        """
+        lost = 0 if pad_time else self.dilation_t
         return torch.cat(
             (
-                self.branch_0(x),
-                self.branch_1b(self.branch_1a(x)),
-                self.branch_2b(self.branch_2a(x)),
-                self.branch_3(self.pool(x)),
+                self.branch_0(x[:, :, lost : x.shape[2] - lost]),
+                self.branch_1b(self.branch_1a(x), pad_time=pad_time),
+                self.branch_2b(self.branch_2a(x), pad_time=pad_time),
+                self.branch_3(self.pool(x, pad_time=pad_time)),
             ),
             dim=1,
         )
@@ -156,7 +147,7 @@ class I3D(nn.Module):
         self.mixed = nn.ModuleDict(
             {
                 name: Mixed(channels_in, widths, dilation_t=dilation_t if name.startswith("Mixed_5") else 1)
-                for name, channels_in, widths in _MIXED
+                for name, channels_in, widths in MIXED
             }
         )
 
@@ -169,11 +160,49 @@ class I3D(nn.Module):
             x = block(pools[name](x) if name in pools else x)
         return x
 
+    def scaled(self, frames: Tensor) -> Tensor:
+        """uint8 RGB `[batch, time, height, width, 3]` to `[batch, 3, time, height, width]` in [-1, 1]."""
+        dtype = self.Conv3d_1a_7x7.conv.weight.dtype
+        return frames.permute(0, 4, 1, 2, 3).to(dtype) * (2.0 / 255.0) - 1.0
+
     def forward(self, frames: Tensor) -> Tensor:
         """uint8 RGB `[batch, time, height, width, 3]` to features `[batch, steps, 1024]`, averaged over space."""
-        dtype = self.Conv3d_1a_7x7.conv.weight.dtype
-        scaled = frames.permute(0, 4, 1, 2, 3).to(dtype) * (2.0 / 255.0) - 1.0
-        return self.feature_map(scaled).mean(dim=(3, 4)).transpose(1, 2).float()
+        return self.feature_map(self.scaled(frames)).mean(dim=(3, 4)).transpose(1, 2).float()
+
+
+class StreamingI3D(nn.Module):
+    """I3D over a video that comes in chunks of one length, a multiple of 8 frames.
+
+    Each chunk gives `chunk / stride` steps, which lie in the past: step k of the stream, counted from its first
+    chunk, is centred on frame `stride * k - DELAY_FRAMES[stride]`. A layer that spans several cells in time keeps
+    the last ones of its input for the next chunk (`state_shapes`); zeros stand in before the first.
+    """
+
+    def __init__(self, network: I3D) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, frames: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        """One chunk uint8 `[1, chunk, height, width, 3]` and what was kept: features `[1, steps, 1024]`, new state."""
+        network = self.network
+        left, kept = list(states), []
+
+        def with_past(x: Tensor) -> Tensor:
+            past = left.pop(0).to(x.dtype)
+            joined = torch.cat((past, x), dim=2)
+            kept.append(joined[:, :, joined.shape[2] - past.shape[2] :].float())
+            return joined
+
+        x = network.Conv3d_1a_7x7(with_past(network.scaled(frames)), pad_time=False)
+        x = network.Conv3d_2b_1x1(network.pool_2a(x))
+        x = network.pool_3a(network.Conv3d_2c_3x3(with_past(x), pad_time=False))
+        for name, block in network.mixed.items():
+            if name == "Mixed_4b":
+                x = network.pool_4a(with_past(x), pad_time=False)
+            if name == "Mixed_5b":
+                x = network.pool_5a(with_past(x) if network.stride == 4 else x, pad_time=False)
+            x = block(with_past(x), pad_time=False)
+        return (x.mean(dim=(3, 4)).transpose(1, 2).float(), *kept)
 
 
 def build(state: dict[str, Tensor], *, stride: int = 8) -> I3D:
@@ -219,7 +248,7 @@ _BRANCHES = {
 def _unit_names() -> dict[str, str]:
     """Our unit names to the checkpoint's."""
     names = {name: name for name in ("Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x3")}
-    for block, _, _ in _MIXED:
+    for block, _, _ in MIXED:
         names.update((f"mixed.{block}.{ours}", f"{block}|{theirs}") for ours, theirs in _BRANCHES.items())
     return names
 

@@ -1,12 +1,12 @@
 """Run a network for inference, by one of several engines, behind one small call.
 
-A compiled network takes one uint8 array of a fixed shape and gives one float32 array. Compiled forms that take
-seconds to make are kept in the cache under a key that names everything they depend on, so that a process that finds
-one there need not even import torch.
+A compiled network takes arrays of fixed shapes and gives float32 arrays. Compiled forms that take seconds to make
+are kept in the cache under a key that names everything they depend on, so that a process that finds one there need
+not even import torch.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, get_args
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +22,17 @@ Runtime = Literal["torch", "openvino", "onnx"]
 #: Arithmetic inside the network; what goes in and comes out does not change.
 Precision = Literal["fp32", "bf16"]
 
-#: A fixed-shape uint8 array in, a float32 array out.
-Compiled = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+#: Arrays in, float32 arrays out. What comes out stays valid after the next call.
+Compiled = Callable[[Sequence[NDArray[Any]]], list[NDArray[np.float32]]]
+
+#: Shapes of the inputs. The first is uint8, the others are float32.
+Shapes = Sequence[tuple[int, ...]]
 
 
 def compile_network(
     make: "Callable[[], nn.Module]",
-    shape: tuple[int, ...],
+    shapes: Shapes,
     *,
-    free_axis: int,
     key: str,
     runtime: Runtime,
     precision: Precision,
@@ -40,10 +42,9 @@ def compile_network(
 
     Args:
         make: Builds the torch module, weights in place; called only if no compiled form is in the cache.
-        shape: Of the uint8 input.
-        free_axis: The axis of `shape` along which the network takes any length; a multiple of 8 if it is time.
-        key: Names the network, its weights and its options; with the shape and the runtime, the name of the cached
-            form.
+        shapes: Of the inputs: uint8 pictures first, then float32 state, if the network keeps any.
+        key: Names the network, its weights and its options; with the shape of the pictures and the runtime, the name
+            of the cached form.
         runtime: What runs it.
         precision: Of its arithmetic. On a processor without bfloat16 instructions OpenVINO computes in float32.
         threads: Processor cores to use.
@@ -64,9 +65,14 @@ def compile_network(
     if runtime == "openvino":
         from recue.models.runtime_openvino import compile_openvino
 
-        return compile_openvino(make, shape, free_axis=free_axis, key=key, precision=precision, threads=threads)
+        return compile_openvino(make, shapes, key=key, precision=precision, threads=threads)
     if runtime == "onnx":
         from recue.models.runtime_onnx import compile_onnx
 
-        return compile_onnx(make, shape, free_axis=free_axis, key=key, precision=precision, threads=threads)
+        return compile_onnx(make, shapes, key=key, precision=precision, threads=threads)
     raise ConfigError(f"no runtime is called '{runtime}'; {suggest(runtime, get_args(Runtime))}")
+
+
+def cache_name(key: str, shapes: Shapes) -> str:
+    """The name of a cached form."""
+    return f"{key}-{'x'.join(map(str, shapes[0]))}"

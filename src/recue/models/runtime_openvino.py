@@ -1,13 +1,13 @@
 """The network as OpenVINO runs it: the fastest of the three on the processors we measured.
 
-Converting a module takes seconds, so the converted form is kept in the cache. It depends on the network, the
-weights and the size of the frames; not on how many go in at once, the precision, the threads or the processor.
+Converting a module takes seconds, so the converted form is kept in the cache. It depends on the network, the weights
+and the shapes, not on the precision, the threads or the processor.
 """
 
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recue.core.errors import WeightsError
-from recue.models.runtime import Compiled, Precision
+from recue.models.runtime import Compiled, Precision, Shapes, cache_name
 from recue.models.weights import cache_dir
 
 if TYPE_CHECKING:
@@ -23,13 +23,7 @@ if TYPE_CHECKING:
 
 
 def compile_openvino(
-    make: "Callable[[], nn.Module]",
-    shape: tuple[int, ...],
-    *,
-    free_axis: int,
-    key: str,
-    precision: Precision,
-    threads: int,
+    make: "Callable[[], nn.Module]", shapes: Shapes, *, key: str, precision: Precision, threads: int
 ) -> Compiled:
     """Compile for this processor, one stream of `threads` threads, from the cached form if there is one.
 
@@ -38,51 +32,48 @@ def compile_openvino(
     """
     import openvino
 
-    size = "x".join("n" if axis == free_axis else str(length) for axis, length in enumerate(shape))
-    folder = cache_dir() / "openvino" / f"{key}-{size}-ov{openvino.__version__.split('-')[0]}"
+    version = openvino.__version__.split("-")[0]
+    folder = cache_dir() / "openvino" / f"{cache_name(key, shapes)}-ov{version}"
     if not (folder / "model.xml").is_file():
-        _convert(make, shape, free_axis, folder)
-    core = openvino.Core()
-    model = core.read_model(folder / "model.xml")
-    model.reshape(list(shape))
+        _convert(make, shapes, folder)
     options = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,
     }
-    compiled: Any = core.compile_model(model, "CPU", options)
+    compiled: Any = openvino.Core().compile_model(folder / "model.xml", "CPU", options)
     request = compiled.create_infer_request()
 
-    def run(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        request.infer([np.ascontiguousarray(frames)], share_inputs=True)
-        # A copy: the next call overwrites the request's own output.
-        return np.array(request.get_output_tensor(0).data, dtype=np.float32)
+    def run(inputs: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
+        request.infer([np.ascontiguousarray(each) for each in inputs], share_inputs=True)
+        # Copies: the next call overwrites the request's own outputs.
+        return [np.array(request.get_output_tensor(index).data) for index in range(len(compiled.outputs))]
 
     return run
 
 
-def _convert(make: "Callable[[], nn.Module]", shape: tuple[int, ...], free_axis: int, folder: Path) -> None:
+def _convert(make: "Callable[[], nn.Module]", shapes: Shapes, folder: Path) -> None:
     import openvino
 
     from recue.models.runtime_torch import trace_network
 
-    traced = trace_network(make, shape, free_axis)
-    free = [-1 if axis == free_axis else length for axis, length in enumerate(shape)]
-    model = openvino.convert_model(traced, input=[(free, openvino.Type.u8)])
+    kinds = [openvino.Type.u8] + [openvino.Type.f32] * (len(shapes) - 1)
+    inputs = [(list(shape), kind) for shape, kind in zip(shapes, kinds, strict=True)]
+    model = openvino.convert_model(trace_network(make, shapes), input=inputs)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".partial-") as made:
             openvino.save_model(model, Path(made) / "model.xml", compress_to_fp16=False)
-            shutil.rmtree(folder, ignore_errors=True)
             os.chmod(made, 0o755)
-            _rename(Path(made), folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            _publish(Path(made), folder)
     except OSError as error:
         raise WeightsError(f"cannot keep the converted network in {folder.parent}: {error}") from error
 
 
-def _rename(made: Path, folder: Path) -> None:
-    """Publish the folder whole; another process that was faster made the same thing."""
+def _publish(made: Path, folder: Path) -> None:
+    """Give the folder its name, whole; another process that was faster made the same thing."""
     try:
         os.rename(made, folder)
     except OSError:

@@ -1,18 +1,15 @@
 """The network as torch runs it: the reference that the other runtimes are checked against."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from recue.models.runtime import Compiled, Precision
-
-#: Length of the free axis while tracing. Padding depends on whether lengths are divisible, so a network is only run
-#: on multiples of 8 along an axis of time.
-_TRACED_LENGTH = 16
+from recue.models.runtime import Compiled, Precision, Shapes
 
 
 def compile_torch(make: Callable[[], nn.Module], *, precision: Precision, threads: int) -> Compiled:
@@ -29,24 +26,25 @@ def compile_torch(make: Callable[[], nn.Module], *, precision: Precision, thread
         if parameter.ndim in layouts:
             parameter.data = parameter.data.contiguous(memory_format=layouts[parameter.ndim])
 
-    def run(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def run(inputs: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
         with torch.inference_mode():
-            result: NDArray[np.float32] = module(torch.from_numpy(np.ascontiguousarray(frames))).float().numpy()
-        return result
+            results = module(*(torch.from_numpy(np.ascontiguousarray(each)) for each in inputs))
+        return [each.numpy() for each in (results if isinstance(results, tuple) else (results,))]
 
     return run
 
 
-def short_shape(shape: tuple[int, ...], free_axis: int) -> list[int]:
-    """The input's shape with a short free axis."""
-    return [_TRACED_LENGTH if axis == free_axis else length for axis, length in enumerate(shape)]
+def example_inputs(shapes: Shapes) -> tuple[Tensor, ...]:
+    """Zeros of the right shapes and types."""
+    return tuple(
+        torch.zeros(shape, dtype=torch.uint8 if index == 0 else torch.float32) for index, shape in enumerate(shapes)
+    )
 
 
-def trace_network(make: Callable[[], nn.Module], shape: tuple[int, ...], free_axis: int) -> torch.jit.ScriptModule:
-    """Record the network on a short input, for engines that read such a record."""
-    example = torch.zeros(short_shape(shape, free_axis), dtype=torch.uint8)
+def trace_network(make: Callable[[], nn.Module], shapes: Shapes) -> torch.jit.ScriptModule:
+    """Record the network at work, for engines that read such a record."""
     with warnings.catch_warnings(), torch.inference_mode():
         # Sizes become constants of the record: that is wanted, and what the warnings are about.
         warnings.simplefilter("ignore")
-        traced: torch.jit.ScriptModule = torch.jit.trace(make(), example, check_trace=False)  # type: ignore[no-untyped-call]
+        traced: torch.jit.ScriptModule = torch.jit.trace(make(), example_inputs(shapes), check_trace=False)  # type: ignore[no-untyped-call]
     return traced

@@ -143,9 +143,7 @@ def is_ready(name: str) -> bool:
     return weight_path(name).is_file()
 
 
-def prepare(
-    names: Iterable[str], *, progress: PrepareProgress | None = None, force: bool = False
-) -> dict[str, Path]:
+def prepare(names: Iterable[str], *, progress: PrepareProgress | None = None, force: bool = False) -> dict[str, Path]:
     """Get, check and convert weights, once; those that are there already are left alone.
 
     Args:

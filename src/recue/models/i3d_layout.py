@@ -1,0 +1,47 @@
+"""I3D's layer table and what follows from it; needs no torch.
+
+Source: the table is figure 3 of the paper named in `recue.models.i3d`.
+"""
+
+FEATURE_DIM = 1024
+N_CLASSES = 400
+
+#: Name, input channels, (1x1, 3x3 reduce, 3x3, second 3x3 reduce, second 3x3, pooled 1x1) of each Inception block.
+MIXED: tuple[tuple[str, int, tuple[int, int, int, int, int, int]], ...] = (
+    ("Mixed_3b", 192, (64, 96, 128, 16, 32, 32)),
+    ("Mixed_3c", 256, (128, 128, 192, 32, 96, 64)),
+    ("Mixed_4b", 480, (192, 96, 208, 16, 48, 64)),
+    ("Mixed_4c", 512, (160, 112, 224, 24, 64, 64)),
+    ("Mixed_4d", 512, (128, 128, 256, 24, 64, 64)),
+    ("Mixed_4e", 512, (112, 144, 288, 32, 64, 64)),
+    ("Mixed_4f", 528, (256, 160, 320, 32, 128, 128)),
+    ("Mixed_5b", 832, (256, 160, 320, 32, 128, 128)),
+    ("Mixed_5c", 832, (384, 192, 384, 48, 128, 128)),
+)
+
+#: In a stream without padding, by stride: step k is centred on frame `stride * k - delay`. Each layer adds, in
+#: cells of its own input: the first convolution 2 (its input is 4 frames ahead of its centre, its output starts 5
+#: before), every 3-wide layer 1, pooling its half width; dilation doubles the last blocks' share.
+DELAY_FRAMES = {8: 42, 4: 46}
+
+
+def state_shapes(size: int, stride: int) -> list[tuple[int, ...]]:
+    """Shapes `[1, channels, cells, side, side]` of what a stream keeps between chunks.
+
+    Args:
+        size: Height and width of the frames.
+        stride: Frames of a step, 8 or 4.
+    """
+    dilation_t = 8 // stride
+    sides = [size]
+    for _ in range(5):
+        sides.append(-(-sides[-1] // 2))
+    shapes = [(3, 5, sides[0]), (64, 2, sides[2])]
+    for name, channels, _ in MIXED:
+        level = int(name[6])
+        if name == "Mixed_4b":
+            shapes.append((channels, 1, sides[3]))
+        if name == "Mixed_5b" and stride == 4:
+            shapes.append((channels, 1, sides[4]))
+        shapes.append((channels, 2 * dilation_t if level == 5 else 2, sides[level]))
+    return [(1, channels, cells, side, side) for channels, cells, side in shapes]
