@@ -25,12 +25,12 @@ def print_plan(plan: IngestPlan, *, to_stdout: bool = False) -> None:
     what = ", ".join(f"{n} {state}" for n, state in states if n) or "nothing to do"
     say(f"{words.count(len(plan.files), 'file')}: {what}.")
     if plan.to_encode:
-        time_needed = "a time not known yet"
+        time_needed = "how long shows once it runs, the first time with this backbone"
         if plan.estimated_s is not None:
             time_needed = f"about {words.about(plan.estimated_s)}"
-        disk = "an amount not known yet" if plan.estimated_bytes is None else words.size(plan.estimated_bytes)
+        disk = "an unknown amount" if plan.estimated_bytes is None else words.size(plan.estimated_bytes)
         free = "" if plan.free_bytes is None else f" ({words.size(plan.free_bytes)} are free)"
-        say(f"{words.hms(plan.total_s)} of film to index: {time_needed}, {disk} of disk{free}.")
+        say(f"{words.hms(plan.total_s)} of film to index: {time_needed}; {disk} of disk{free}.")
     if to_stdout:
         for file in plan.files:
             if file.status != "unchanged":

@@ -140,7 +140,7 @@ def test_progress_in_a_log_is_one_line_a_video(recue: Run, library: FakeLibrary,
 
     assert err.splitlines() == [
         "3 files: 2 new, 1 unchanged.",
-        "0:01:30 of film to index: about 5 min, 2.5 MB of disk (10.0 GB are free).",
+        "0:01:30 of film to index: about 5 min; 2.5 MB of disk (10.0 GB are free).",
         "added 1/2: /v/a.mp4",
         "failed: /v/b.mp4: damaged",
     ]
@@ -161,7 +161,8 @@ def test_a_dry_run_lists_what_would_be_done(recue: Run, library: FakeLibrary) ->
     assert code == 0
     assert out.splitlines() == [
         "2 files: 1 new, 1 unreadable.",
-        "0:01:00 of film to index: a time not known yet, an amount not known yet of disk.",
+        "0:01:00 of film to index: how long shows once it runs, the first time with this backbone; "
+        "an unknown amount of disk.",
         "  new       /v/a.mp4",
         "  bad       /v/bad.mp4: no video in it",
     ]
