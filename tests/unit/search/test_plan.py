@@ -88,7 +88,7 @@ def test_an_unchanged_file_is_not_read(tmp_path: Path, reads: list[str]) -> None
     made = plan([tmp_path], [record])
     assert states(made) == {"a": "unchanged"}
     assert the(made, "a").record == record
-    assert (made.to_encode, made.total_s, reads) == ((), 0.0, [])
+    assert (made.to_encode, made.total_s, made.missing, reads) == ((), 0.0, (), [])
 
 
 def test_a_touched_file_is_read_and_unchanged(tmp_path: Path, reads: list[str]) -> None:
@@ -122,6 +122,13 @@ def test_a_copy_beside_its_original_is_a_duplicate(tmp_path: Path) -> None:
     made = plan([tmp_path], [record])
     assert states(made) == {"copy": "duplicate", "z": "unchanged"}
     assert str(tmp_path / "z") in the(made, "copy").reason
+
+
+def test_a_touched_original_keeps_its_place_before_a_copy(tmp_path: Path) -> None:
+    record = record_of(write(tmp_path / "z", "1"))
+    os.utime(tmp_path / "z", ns=(1, 1))
+    write(tmp_path / "copy", "1")
+    assert states(plan([tmp_path], [record])) == {"copy": "duplicate", "z": "unchanged"}
 
 
 def test_a_copy_of_a_file_elsewhere_is_a_duplicate(tmp_path: Path) -> None:

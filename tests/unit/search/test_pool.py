@@ -7,10 +7,11 @@ import pytest
 
 from recue.core.errors import GalleryError, MissingExtraError, RecueError, UnknownNameError, WeightsError
 from recue.search.estimate import learn_speed, learnt_speed, require_room, with_estimates
-from recue.search.messages import Died, LoadFailed
+from recue.search.ingest import Ingest
+from recue.search.messages import Died, Failed, LoadFailed, Progress
 from recue.search.pool import WorkerPool, default_workers, usable_cores
-from recue.search.report import IngestPlan, PlannedFile
-from recue.search.schedule import encode_files
+from recue.search.report import IngestEvent, IngestPlan, PlannedFile
+from recue.search.schedule import Retried, encode_files
 
 GB = 1 << 30
 FILE = PlannedFile(Path("/v/a.mp4"), "new", size_bytes=10, duration_s=100.0)
@@ -39,6 +40,25 @@ class TestHowManyWorkers:
     def test_at_least_one(self) -> None:
         assert default_workers([]) == 1
         assert usable_cores() >= 1
+
+
+def test_an_idle_worker_goes_with_its_parent() -> None:
+    with WorkerPool("i3d", threads=1) as pool:
+        worker = pool.start()
+        while not worker.ready:
+            list(pool.listen(1.0))
+        worker.connection.close()
+        assert worker.process.wait(timeout=10) == 1
+        pool.workers.remove(worker)
+
+
+def test_the_news_never_goes_back() -> None:
+    events: list[IngestEvent] = []
+    ingest = Ingest(None, IngestPlan((FILE,), total_s=100.0), None, events.append)  # type: ignore[arg-type]
+    ingest.carry_out([(FILE, Progress(60.0)), (FILE, Retried("died")), (FILE, Progress(10.0)), (FILE, Failed("bad"))])
+    assert [event.kind for event in events] == ["progress", "retried", "progress", "failed"]
+    assert [event.done_s for event in events] == [60.0, 60.0, 60.0, 100.0]
+    assert [event.n_done for event in events] == [0, 0, 0, 1]
 
 
 class TestWorkersThatDoNotStart:

@@ -125,9 +125,7 @@ class TestWhatIsMeant:
             world.gallery.remove([world.gallery.find("x.mp4").id])
 
     def test_neither_file_nor_video(self, world: World) -> None:
-        with pytest.raises(
-            VideoNotFoundError, match=r"'keptt\.mp4' is no file, and no video.*did you mean 'kept"
-        ):
+        with pytest.raises(VideoNotFoundError, match=r"'keptt\.mp4' is no file, and no video.*did you mean 'kept"):
             world.resolve("keptt.mp4")
 
     def test_a_folder(self, world: World) -> None:
