@@ -144,6 +144,43 @@ def write_tone(path: str | Path, *, seconds: float = 1.0) -> Path:
     return Path(path)
 
 
+def repeat_video(path: str | Path, out: str | Path, *, times: int) -> int:
+    """Write a video that shows another one many times, without encoding again: hours in a second.
+
+    Takes constant-rate videos without B-frames that start at 0.
+
+    Returns:
+        The number of frames written.
+    """
+    with av.open(str(path)) as source, av.open(str(out), "w") as output:
+        stream = source.streams.video[0]
+        copy = output.add_stream_from_template(stream)
+        packets = [
+            (bytes(packet), packet.pts, packet.duration, packet.is_keyframe)
+            for packet in source.demux(stream)
+            if packet.size
+        ]
+        length = packets[-1][1] + packets[-1][2]
+        for turn in range(times):
+            for data, pts, duration, is_key in packets:
+                packet = av.Packet(data)
+                packet.stream, packet.time_base = copy, stream.time_base
+                packet.pts = packet.dts = pts + turn * length
+                packet.duration, packet.is_keyframe = duration, is_key
+                output.mux(packet)
+    return times * len(packets)
+
+
+def overwrite(path: str | Path, *, at: float, n_bytes: int = 400, seed: int = 0) -> Path:
+    """Fill a stretch of a file with noise; `at` is where, as a share of its length."""
+    data = bytearray(Path(path).read_bytes())
+    first = int(at * len(data))
+    noise = np.random.default_rng(seed).integers(0, 256, n_bytes, np.uint8).tobytes()
+    data[first : first + n_bytes] = noise[: len(data) - first]
+    Path(path).write_bytes(bytes(data))
+    return Path(path)
+
+
 def write_image(path: str | Path, image: Image, *, codec: str = "png", pixel_format: str = "rgb24") -> Path:
     """Write a still image: `png` with `rgb24`, `mjpeg` with `yuvj444p`."""
     context = av.CodecContext.create(codec, "w")

@@ -27,6 +27,7 @@ _HONEST_KEYS = frozenset([
 # fmt: on
 #: Formats where a seek by time lands on a key frame at or before it by an index, without a search in the file.
 _INDEXED_FORMATS = frozenset({"mov", "matroska", "avi"})
+_MS_TICKS = (Fraction(1, 2000), Fraction(1, 500))
 #: A group of packets longer than this is decoded without waiting for its end, to bound memory.
 _MAX_GROUP = 600
 _MAX_GROUP_BYTES = 64 << 20
@@ -60,6 +61,8 @@ class Reader:
         end: Latest end of a picture announced by the packets read so far: at the end of the file, its true end.
         damage: What went wrong so far.
         exhausted: Whether the file was read to its end.
+        slack: How much later than its true time a picture may be stamped: containers that keep milliseconds
+            round both the start and the picture. 0 where ticks are finer, or as long as frames.
     """
 
     def __init__(self, source: Source, *, skip: Skip = "none", fast_decode: bool = False, threads: int = 1) -> None:
@@ -69,6 +72,7 @@ class Reader:
         self.exhausted = False
         self._source, self._skip, self._fast_decode, self._threads = source, skip, fast_decode, threads
         self._tick = source.tick
+        self.slack = source.tick if _MS_TICKS[0] <= source.tick <= _MS_TICKS[1] else Fraction(0)
         self._frame_s = 1 / source.nominal_rate
         self._start: Fraction | None = None
         if source.stream.start_time is not None:

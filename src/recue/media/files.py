@@ -7,41 +7,13 @@ from pathlib import Path
 from recue.core.errors import MediaError
 
 #: File endings taken from a folder, lower case. A file named explicitly is taken whatever its ending.
-VIDEO_SUFFIXES: frozenset[str] = frozenset(
-    [
-        ".3g2",
-        ".3gp",
-        ".asf",
-        ".avi",
-        ".divx",
-        ".dv",
-        ".f4v",
-        ".flv",
-        ".gif",
-        ".m2t",
-        ".m2ts",
-        ".m2v",
-        ".m4v",
-        ".mjpeg",
-        ".mjpg",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpe",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".mxf",
-        ".nut",
-        ".ogm",
-        ".ogv",
-        ".ts",
-        ".vob",
-        ".webm",
-        ".wmv",
-        ".y4m",
-    ]
-)
+# fmt: off
+VIDEO_SUFFIXES: frozenset[str] = frozenset([
+    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".m2t", ".m2ts", ".m2v", ".m4v",
+    ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogm", ".ogv",
+    ".ts", ".vob", ".webm", ".wmv", ".y4m",
+])
+# fmt: on
 
 
 def find_videos(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:

@@ -58,8 +58,8 @@ class VideoInfo:
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
     """Read a video's vital facts.
 
-    Cost: the headers and one picture, some milliseconds; a file that does not say how long it is (a bare stream)
-    is read through without decoding.
+    Cost: the headers and one picture, some milliseconds; a file that does not say how long it is (a bare stream,
+    an MPEG program stream) is read through without decoding.
 
     Raises:
         MediaError: the file is absent, cannot be read, or no picture in it can be decoded.
@@ -99,6 +99,8 @@ def declared_span(source: Source) -> tuple[Fraction | None, Fraction | None]:
     """First presentation time and end as the file declares them, exact; None for what it does not."""
     stream, container = source.stream, source.container
     start = None if stream.start_time is None else stream.start_time * source.tick
+    if container.format.name == "mpeg":
+        return start, None  # program streams are guessed at from their bit rate, and wrong by parts of a second
     if stream.duration:
         return start, (start or 0) + stream.duration * source.tick
     written = _written_duration(stream.metadata.get("DURATION", ""))

@@ -14,7 +14,6 @@ from recue.core.errors import MediaError
 from recue.media.decode import Picture, Reader
 from recue.media.orientation import Orientation, orientation_of
 from recue.media.source import Source, opened
-from recue.media.timeline import SLACK
 
 _CRF = "18"
 #: Pixel formats that the encoder takes as they are; others become 8-bit 4:2:0.
@@ -63,7 +62,7 @@ def _between(reader: Reader, begin: Fraction, stop: Fraction) -> Iterator[Pictur
     """The picture on screen at `begin` (or the first after), then all before `stop`."""
     held: Picture | None = None
     for picture in reader.pictures(begin):
-        if picture.shown > begin + SLACK:
+        if picture.shown > begin + reader.slack:
             if held is not None:
                 yield held
                 held = None

@@ -16,7 +16,7 @@ from recue.media.orientation import orientation_of
 from recue.media.picture import Painter
 from recue.media.probe import declared_span, measured_end, pixel_aspect
 from recue.media.source import Source, opened
-from recue.media.timeline import SLACK, exact, grid, on_screen, require_inside
+from recue.media.timeline import exact, grid, on_screen, require_inside
 
 _Paint = Callable[[Picture], NDArray[np.uint8]]
 
@@ -76,7 +76,7 @@ def sample(
             pictures = _chain(first, pictures)
             paint = _painter(source, sampling, first)
             if sampling.rate_fps is None:
-                frames = _every(pictures, paint, segment)
+                frames = _every(reader, pictures, paint, segment)
             else:
                 instants = grid(anchor, sampling.rate_fps, segment)
                 frames = _on_grid(reader, on_screen(reader, pictures, instants), paint, 1 / sampling.rate_fps)
@@ -106,13 +106,13 @@ def _on_grid(
         yield Frame(painted[1], float(due), float(picture.shown), float(due + step))
 
 
-def _every(pictures: Iterator[Picture], paint: _Paint, segment: Segment | None) -> Iterator[Frame]:
+def _every(reader: Reader, pictures: Iterator[Picture], paint: _Paint, segment: Segment | None) -> Iterator[Frame]:
     """Each picture as it comes; of a segment those that appear in it, or else the one on screen."""
     begin = exact(segment.start_s) if segment else None
     stop = exact(segment.end_s) if segment else None
     earlier, is_empty = None, True
     for picture in pictures:
-        if begin is not None and picture.shown < begin - SLACK:
+        if begin is not None and picture.shown < begin - reader.slack:
             earlier = picture
             continue
         if stop is not None and picture.shown >= stop:
@@ -125,9 +125,7 @@ def _every(pictures: Iterator[Picture], paint: _Paint, segment: Segment | None) 
         yield Frame(paint(earlier), shown_s, shown_s, shown_s)
 
 
-def _ended(
-    frames: Iterator[Frame], reader: Reader, segment: Segment | None, end: Fraction | None
-) -> Iterator[Frame]:
+def _ended(frames: Iterator[Frame], reader: Reader, segment: Segment | None, end: Fraction | None) -> Iterator[Frame]:
     """Give each frame its end: the next one's start, and for the last the end of the segment or the video."""
     held: Frame | None = None
     for frame in frames:

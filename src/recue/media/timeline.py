@@ -8,10 +8,6 @@ from recue.core.errors import ConfigError
 from recue.core.segment import Segment
 from recue.media.decode import Picture, Reader
 
-#: Containers that keep times in milliseconds put a picture up to this far from its true time. A picture this
-#: little after an instant still counts as on screen then.
-SLACK = Fraction(1, 1000)
-
 
 def exact(seconds: float) -> Fraction:
     """The simple fraction that a float of seconds stands for.
@@ -29,6 +25,8 @@ def on_screen(
 ) -> Iterator[tuple[Fraction, Picture]]:
     """For each instant the picture on screen then: the last that is not after it.
 
+    A picture at most `reader.slack` after an instant counts as not after it.
+
     Instants before the first picture get the first; instants after the last picture get the last, for ever: the
     caller knows where to stop.
 
@@ -40,7 +38,7 @@ def on_screen(
     instant = next(instants, None)
     held: Picture | None = None
     for picture in pictures:
-        while held is not None and instant is not None and picture.shown > instant + SLACK:
+        while held is not None and instant is not None and picture.shown > instant + reader.slack:
             yield instant, held
             instant = next(instants, None)
         if instant is None:
