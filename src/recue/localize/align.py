@@ -16,10 +16,10 @@ from recue.core.errors import ConfigError
 from recue.core.features import FeatureSequence
 from recue.core.moment import ScoredSegment
 from recue.core.segment import Segment
-from recue.localize.kernel import align_rows
+from recue.localize.paths import Path, best_paths, fit_ends
 from recue.localize.scan import scan_bank
 from recue.localize.space import Space
-from recue.localize.suppress import soft_nms
+from recue.localize.suppress import hard_nms, soft_nms
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Align:
     """
 
     space: Space | None = None
-    margin: float = 0.6
+    margin: float = 0.4
     sigma: float = 0.1
     n: int = 20
 
@@ -67,8 +67,10 @@ class Align:
         query.require_same_source(reference)
         space = self.space or Space.fit([reference, query])
         mapped = space.apply_query(query.values)
-        gain = space.apply(reference.values) @ mapped.T - self.thresholds(space, mapped)
-        return self._segments(gain, query, reference.times_s[:-1], reference.times_s[1:])
+        similarity = space.apply(reference.values) @ mapped.T
+        return self._segments(
+            similarity, self.thresholds(space, mapped), query, reference.times_s[:-1], reference.times_s[1:]
+        )
 
     def localize_bank(
         self, query: FeatureSequence, bank: FeatureBank, videos: NDArray[np.int64] | None = None
@@ -88,8 +90,9 @@ class Align:
         found = []
         for video in chosen:
             rows = bank.rows(int(video))
-            gain = np.asarray(bank.values[rows], np.float32) @ mapped.T - thresholds
-            found.append(self._segments(gain, query, bank.bounds_s[rows, 0], bank.bounds_s[rows, 1]))
+            similarity = np.asarray(bank.values[rows], np.float32) @ mapped.T
+            bounds_s = bank.bounds_s[rows]
+            found.append(self._segments(similarity, thresholds, query, bounds_s[:, 0], bounds_s[:, 1]))
         return found
 
     def best_scores(
@@ -139,32 +142,20 @@ class Align:
 
     def _segments(
         self,
-        gain: NDArray[np.float32],
+        similarity: NDArray[np.float32],
+        thresholds: NDArray[np.float32],
         query: FeatureSequence,
         start_s: NDArray[np.float64],
         end_s: NDArray[np.float64],
     ) -> list[ScoredSegment]:
-        n_rows = len(gain)
-        best = np.empty(n_rows, np.float32)
-        start_row, start_query, end_query = (np.empty(n_rows, np.int32) for _ in range(3))
-        align_rows(np.ascontiguousarray(gain, np.float32), best, start_row, start_query, end_query)
-        rows = np.flatnonzero(best > 0)
-        rows = rows[np.argsort(-best[rows], kind="stable")]
-        # Paths that begin in the same cell are one match seen at different moments: its best end speaks for it.
-        origins: set[tuple[int, int]] = set()
-        found = []
-        for row in rows:
-            origin = (int(start_row[row]), int(start_query[row]))
-            if origin in origins:
-                continue
-            origins.add(origin)
-            found.append(
-                ScoredSegment(
-                    segment=Segment(float(start_s[origin[0]]), float(end_s[row])),
-                    score=float(best[row]),
-                    query_segment=query.segment(origin[1], int(end_query[row]) + 1),
-                )
-            )
-            if len(found) >= 8 * self.n:
-                break
-        return soft_nms(found, sigma=self.sigma, n=self.n, min_score=1e-6)
+        gain = np.ascontiguousarray(similarity - thresholds, np.float32)
+        ceiling = float(1.0 - thresholds.mean())
+
+        def scored(path: Path) -> ScoredSegment:
+            segment = Segment(float(start_s[path.first]), float(end_s[path.stop - 1]))
+            return ScoredSegment(segment, path.score, query.segment(path.query_first, path.query_stop))
+
+        raw = {scored(path): path for path in best_paths(gain, most=8 * self.n)}
+        # Those that say nearly the same as a better one go before their ends are looked for.
+        fitted = [scored(fit_ends(gain, raw[one], ceiling=ceiling)) for one in hard_nms(raw, max_tiou=0.7, n=self.n)]
+        return soft_nms(fitted, sigma=self.sigma, n=self.n, min_score=1e-6)

@@ -60,6 +60,7 @@ def scan_rows(
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
 def align_rows(
     gain: Float32[np.ndarray, "rows query"],
+    hold_cost: float,
     best: Float32[np.ndarray, " rows"],
     start_row: Int32[np.ndarray, " rows"],
     start_query: Int32[np.ndarray, " rows"],
@@ -69,6 +70,7 @@ def align_rows(
 
     Args:
         gain: Similarity less the threshold.
+        hold_cost: Taken from the sum for each held query step; 0 in `scan_rows`.
         best: Filled in: score of the best path that ends at each row; 0 where there is none.
         start_row: Filled in: its first row; -1 where there is none.
         start_query: Filled in: its first query step.
@@ -77,6 +79,7 @@ def align_rows(
     Cost: O(rows * query) time, O(query) memory.
     """
     n_rows, n_query = gain.shape
+    cost = np.float32(hold_cost)
     width = n_query + 2
     moved = np.zeros(width, np.float32)
     held = np.zeros(width, np.float32)
@@ -110,7 +113,7 @@ def align_rows(
             next_moved[i + 2] = by_move
             next_moved_from[0, i + 2] = from_row
             next_moved_from[1, i + 2] = from_query
-            by_hold = moved[i + 2] + here
+            by_hold = moved[i + 2] + here - cost
             next_held[i + 2] = by_hold
             next_held_from[0, i + 2] = moved_from[0, i + 2]
             next_held_from[1, i + 2] = moved_from[1, i + 2]

@@ -38,7 +38,7 @@ def run_align(gain):
     n_rows = len(gain)
     best = np.empty(n_rows, np.float32)
     where = [np.empty(n_rows, np.int32) for _ in range(3)]
-    align_rows(gain, best, *where)
+    align_rows(gain, 0.0, best, *where)
     return best, *where
 
 

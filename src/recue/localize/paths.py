@@ -1,0 +1,112 @@
+"""Paths: the matches in a gain matrix, where each begins and ends in reference and query."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float32
+
+from recue.localize.kernel import align_rows
+
+#: What holding a query step costs when the ends of a match are looked for, in mean gains of the match. Just below
+#: one: a match that runs slower than the query can go on, a surrounding that is a little less alike cannot join.
+_HOLD_COST = 0.9
+
+#: From this share of the largest possible mean gain on, a match is taken for the same footage.
+_SAME_FOOTAGE = 0.75
+
+#: What holding costs then. Below two, so that footage at half speed, where every other step is held, still pays.
+_SAME_FOOTAGE_HOLD_COST = 1.4
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One match.
+
+    Attributes:
+        first: First reference step.
+        stop: Reference step after the last.
+        query_first: First query step.
+        query_stop: Query step after the last.
+        score: Sum of gains along it, less the cost of held steps.
+    """
+
+    first: int
+    stop: int
+    query_first: int
+    query_stop: int
+    score: float
+
+    @property
+    def mean_gain(self) -> float:
+        """Score for each reference step."""
+        return self.score / (self.stop - self.first)
+
+    @property
+    def n_query(self) -> int:
+        """Query steps from the first to the last."""
+        return self.query_stop - self.query_first
+
+
+def best_paths(gain: Float32[np.ndarray, "reference query"], *, most: int, hold_cost: float = 0.0) -> list[Path]:
+    """The best paths of different beginnings, best first; ties go to the earlier end.
+
+    Args:
+        gain: Similarity less the threshold, contiguous.
+        most: Paths to return at most.
+        hold_cost: See `align_rows`.
+
+    Cost: O(reference · query).
+    """
+    best = np.empty(len(gain), np.float32)
+    start_row, start_query, end_query = (np.empty(len(gain), np.int32) for _ in range(3))
+    align_rows(gain, hold_cost, best, start_row, start_query, end_query)
+    rows = np.flatnonzero(best > 0)
+    rows = rows[np.argsort(-best[rows], kind="stable")]
+    # Paths that begin in the same cell are one match seen at different moments: its best end speaks for it.
+    origins: set[tuple[int, int]] = set()
+    paths: list[Path] = []
+    for row in rows:
+        origin = (int(start_row[row]), int(start_query[row]))
+        if origin in origins:
+            continue
+        origins.add(origin)
+        paths.append(Path(origin[0], int(row) + 1, origin[1], int(end_query[row]) + 1, float(best[row])))
+        if len(paths) == most:
+            break
+    return paths
+
+
+def fit_ends(gain: Float32[np.ndarray, "reference query"], path: Path, *, ceiling: float) -> Path:
+    """The same match with its true ends; the score stays.
+
+    The path of the largest sum is too long: beside a true match everything is a little similar, and holding query
+    steps collects that too. So its neighbourhood is aligned again at a cost for held steps, twice, as the mean gain
+    that the cost is measured by rises when the ends become tighter. The same footage is sharper still and is aligned
+    once more at a higher cost, unless that loses a part of the query.
+
+    Args:
+        gain: As for `best_paths`.
+        path: One of them.
+        ceiling: Mean gain of a perfect match.
+    """
+    n_query = gain.shape[1]
+    offset = max(0, path.first - n_query)
+    around = np.ascontiguousarray(gain[offset : path.stop + n_query])
+    fitted, mean_gain = path, path.mean_gain
+    for _ in range(2):
+        again = _best(around, offset, _HOLD_COST * mean_gain)
+        if again is None:
+            return fitted
+        fitted, mean_gain = again, max(mean_gain, again.mean_gain)
+    if mean_gain >= _SAME_FOOTAGE * ceiling:
+        tight = _best(around, offset, _SAME_FOOTAGE_HOLD_COST * mean_gain)
+        if tight is not None and tight.n_query >= fitted.n_query:
+            fitted = tight
+    return replace(fitted, score=path.score)
+
+
+def _best(around: Float32[np.ndarray, "reference query"], offset: int, hold_cost: float) -> Path | None:
+    found = best_paths(around, most=1, hold_cost=hold_cost)
+    if not found:
+        return None
+    return replace(found[0], first=found[0].first + offset, stop=found[0].stop + offset)
