@@ -181,9 +181,7 @@ def load_composition(root: str | Path) -> Composition:
     root = Path(root)
     document = read_truth(root)
     if document is None:
-        raise ConfigError(
-            f"'{root}' holds no composition ({TRUTH_NAME}); make one with `recue compose CLIPS '{root}'`"
-        )
+        raise ConfigError(f"'{root}' holds no composition ({TRUTH_NAME}); make one with `recue compose CLIPS '{root}'`")
     if document.get("schema") != SCHEMA:
         raise ConfigError(
             f"'{root}' is a composition of schema {document.get('schema')}, this version reads {SCHEMA}; "
@@ -292,8 +290,6 @@ def _from_document(root: Path, document: Mapping[str, Any]) -> Composition:
             QueryClip(q["id"], root / q["file"], q["split"], q["class"], q["source"], q["clip"])
             for q in document["queries"]
         ),
-        pairs=tuple(
-            Pair(p["query"], p["reference"], p["split"], p["class"], p["present"]) for p in document["pairs"]
-        ),
+        pairs=tuple(Pair(p["query"], p["reference"], p["split"], p["class"], p["present"]) for p in document["pairs"]),
         warnings=tuple(document["warnings"]),
     )

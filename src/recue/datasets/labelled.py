@@ -34,9 +34,7 @@ class Clip:
         return f"{self.label}/{self.path.name}"
 
 
-def read_clips(
-    root: str | os.PathLike[str], *, source_pattern: str | None = None, warnings: list[str]
-) -> list[Clip]:
+def read_clips(root: str | os.PathLike[str], *, source_pattern: str | None = None, warnings: list[str]) -> list[Clip]:
     """Every readable clip, sorted by class and name.
 
     Args:
@@ -69,15 +67,11 @@ def read_clips(
                 continue
             clips.append(Clip(path, folder.name, source, duration_s))
     if not clips:
-        raise ConfigError(
-            f"'{root}' holds no class: expected {root.name}/<class>/<clip>.mp4 or another video suffix"
-        )
+        raise ConfigError(f"'{root}' holds no class: expected {root.name}/<class>/<clip>.mp4 or another video suffix")
     return clips
 
 
-def split_classes(
-    labels: Sequence[str], sizes: Mapping[str, int] | None, *, seed: int
-) -> dict[str, tuple[str, ...]]:
+def split_classes(labels: Sequence[str], sizes: Mapping[str, int] | None, *, seed: int) -> dict[str, tuple[str, ...]]:
     """Which classes train, validate and test: disjoint, drawn by the seed.
 
     Args:

@@ -192,17 +192,13 @@ def evaluate(
         )
         for threshold in THRESHOLDS
     ]
-    of_present, of_absent = (
-        np.array([sure(p.query_id, p.reference_id) for p in pairs]) for pairs in (present, absent)
-    )
+    of_present, of_absent = (np.array([sure(p.query_id, p.reference_id) for p in pairs]) for pairs in (present, absent))
     in_gallery = np.array([max(sure(query.id, r) for r in ids) for query in split.queries])
     nowhere = np.array([max(sure(query_id, r) for r in ids) for query_id in absent_queries])
     gallery_rejection = (
         metrics.rejection(in_gallery, nowhere, acceptance=acceptance).rejected if len(nowhere) else float("nan")
     )
-    precision = [
-        np.mean([_gallery_precision(query, k, ids, answer, split) for query in split.queries]) for k in (1, 5)
-    ]
+    precision = [np.mean([_gallery_precision(query, k, ids, answer, split) for query in split.queries]) for k in (1, 5)]
     return Report(
         n_present=len(present),
         n_absent=len(absent),

@@ -78,9 +78,7 @@ def soft_nms(
     return best_first(kept)
 
 
-def hard_nms(
-    segments: Iterable[ScoredSegment], *, max_tiou: float = 0.5, n: int | None = None
-) -> list[ScoredSegment]:
+def hard_nms(segments: Iterable[ScoredSegment], *, max_tiou: float = 0.5, n: int | None = None) -> list[ScoredSegment]:
     """Keep the best, drop all that overlap it by more than `max_tiou`, go on with the rest.
 
     Raises:

@@ -23,9 +23,7 @@ def test_classes_are_folders_and_sources_are_in_the_names(tmp_path: Path) -> Non
     (tmp_path / "notes.txt").write_text("not a class")
     (tmp_path / "clap" / "notes.txt").write_text("not a clip")
     (tmp_path / "clap" / "bad.mp4").write_text("not a video")
-    (tmp_path / "clap" / "a_clap_b_clap_c.mp4").write_bytes(
-        (tmp_path / "clap" / "src0x0_clap_f_0.mp4").read_bytes()
-    )
+    (tmp_path / "clap" / "a_clap_b_clap_c.mp4").write_bytes((tmp_path / "clap" / "src0x0_clap_f_0.mp4").read_bytes())
     warnings: list[str] = []
     clips = read_clips(tmp_path, warnings=warnings)
     assert [(c.label, c.source) for c in clips] == [

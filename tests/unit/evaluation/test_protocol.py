@@ -43,9 +43,7 @@ def made() -> Made:
         drawn = [label for i, label in enumerate(parts) if label != target or i // 3 < n]
         values, instances = [], []
         for i, label in enumerate(drawn):
-            instances.append(
-                Instance(label, Segment(i * 12 * STEP_S, (i * 12 + 8) * STEP_S), f"r{i}", f"{label}/{i}")
-            )
+            instances.append(Instance(label, Segment(i * 12 * STEP_S, (i * 12 + 8) * STEP_S), f"r{i}", f"{label}/{i}"))
             values += [runs[label] + 0.3 * noise(rng, 8), noise(rng, 4)]
         seen[f"r{k}"] = sequence(np.concatenate(values), step_s=STEP_S)
         n_frames = len(drawn) * 12

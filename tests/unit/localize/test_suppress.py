@@ -14,9 +14,7 @@ def scored(start_s: float, end_s: float, score: float) -> ScoredSegment:
 
 def random_segments(rng: np.random.Generator, n: int, low: float) -> list[ScoredSegment]:
     starts = rng.integers(0, 20, n)
-    return [
-        scored(float(s), float(s + rng.integers(0, 6)), float(np.round(rng.uniform(low, 1), 1))) for s in starts
-    ]
+    return [scored(float(s), float(s + rng.integers(0, 6)), float(np.round(rng.uniform(low, 1), 1))) for s in starts]
 
 
 def soft_nms_reference(segments: list[ScoredSegment], sigma: float, floor: float) -> list[float]:

@@ -10,9 +10,7 @@ from support.sequences import noise, sequence
 
 @pytest.mark.parametrize(("n", "cap"), [(1, 1), (5, 2), (5, 5), (4, 9), (7, None)])
 def test_valid_steps_are_all_start_end_pairs_up_to_the_cap(n: int, cap: int | None) -> None:
-    expected = [
-        [s, e] for s, e in itertools.combinations(range(n + 1), 2) if e - s <= (cap if cap is not None else n)
-    ]
+    expected = [[s, e] for s, e in itertools.combinations(range(n + 1), 2) if e - s <= (cap if cap is not None else n)]
     assert valid_steps(n, 3, max_steps=cap).tolist() == expected
 
 
