@@ -11,6 +11,7 @@ from recue.core.protocols import Backbone, FileSource
 from recue.core.registry import Registry
 from recue.features.profiles import PROFILES, Profile
 from recue.features.spec import build_config, split_spec
+from recue.features.still import encode_image
 
 #: Name to config class; a config has the fields of its spec, `build()` and `weights_needed()`.
 BACKBONES = Registry(
@@ -66,4 +67,4 @@ def weights_needed(spec: str) -> tuple[str, ...]:
     return needed
 
 
-__all__ = ["BACKBONES", "PROFILES", "Profile", "load_backbone", "load_source", "weights_needed"]
+__all__ = ["BACKBONES", "PROFILES", "Profile", "encode_image", "load_backbone", "load_source", "weights_needed"]

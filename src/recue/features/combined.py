@@ -17,7 +17,7 @@ from recue.core.errors import ConfigError
 from recue.core.features import FeatureSequence
 from recue.core.frames import Fit, Frame, FrameSampling, Skip
 from recue.features import efficientnet_lite, i3d
-from recue.features.common import fingerprint_of, images_of, require_image, softmax_head
+from recue.features.common import fingerprint_of, images_of, softmax_head
 from recue.features.spec import format_spec
 from recue.features.windows import StepClock
 from recue.models.runtime import Precision, Runtime
@@ -156,12 +156,6 @@ class CombinedBackbone:
         motion = self._motion.vectors(appearance.watch(images))
         times_s = clock.times_s()
         return FeatureSequence(self._join(motion, appearance.steps()), times_s, self.name, self.fingerprint)
-
-    def encode_image(self, image: NDArray[np.uint8]) -> FeatureSequence:
-        """One step of a picture that stands still, `[0, step_s)`."""
-        require_image(image, self.sampling, NAME)
-        values = self._join(self._motion.encode_image(image).values, self._appearance.encode_image(image).values)
-        return FeatureSequence(values, np.array([0.0, self.step_s]), self.name, self.fingerprint)
 
     def posteriors(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Class probabilities `[time, 400]` of feature vectors.

@@ -18,7 +18,7 @@ from recue.core.errors import ConfigError
 from recue.core.features import FeatureSequence
 from recue.core.frames import Fit, Frame, FrameSampling, Skip
 from recue.features.classes import read_classes
-from recue.features.common import fingerprint_of, images_of, require_image, softmax_head
+from recue.features.common import fingerprint_of, images_of, softmax_head
 from recue.features.spec import format_spec
 from recue.features.windows import StepClock
 from recue.models import weights
@@ -135,12 +135,6 @@ class EfficientNetLiteBackbone:
         steps = [np.mean(group, axis=0) for group in _groups(each, self.config.per_step)]
         times_s = clock.times_s()
         return FeatureSequence(np.stack(steps), times_s, self.name, self.fingerprint)
-
-    def encode_image(self, image: NDArray[np.uint8]) -> FeatureSequence:
-        """One step of a picture that stands still, `[0, step_s)`."""
-        require_image(image, self.sampling, NAME)
-        values = np.stack(list(self.vectors([image])))
-        return FeatureSequence(values, np.array([0.0, self.step_s]), self.name, self.fingerprint)
 
     def posteriors(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Class probabilities `[time, 1000]` of feature vectors."""

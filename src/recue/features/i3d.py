@@ -18,7 +18,7 @@ from recue.core.errors import ConfigError
 from recue.core.features import FeatureSequence
 from recue.core.frames import Fit, Frame, FrameSampling, Skip
 from recue.features.classes import read_classes
-from recue.features.common import fingerprint_of, images_of, require_image, softmax_head
+from recue.features.common import fingerprint_of, images_of, softmax_head
 from recue.features.spec import format_spec
 from recue.features.windows import StepClock, chunks
 from recue.models import weights
@@ -134,12 +134,6 @@ class I3DBackbone:
         clock = StepClock(self.config.stride)
         values = self.vectors(images_of(clock.watch(frames), self.sampling, NAME))
         return FeatureSequence(values, clock.times_s(), self.name, self.fingerprint)
-
-    def encode_image(self, image: NDArray[np.uint8]) -> FeatureSequence:
-        """One step of a picture that stands still, `[0, step_s)`."""
-        require_image(image, self.sampling, NAME)
-        values = self.vectors([image] * self.config.stride)
-        return FeatureSequence(values, np.array([0.0, self.step_s]), self.name, self.fingerprint)
 
     def posteriors(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Class probabilities `[time, 400]` of feature vectors.
