@@ -65,6 +65,7 @@ def align_rows(
     start_row: Int32[np.ndarray, " rows"],
     start_query: Int32[np.ndarray, " rows"],
     end_query: Int32[np.ndarray, " rows"],
+    n_held: Int32[np.ndarray, " rows"],
 ) -> None:
     """As `scan_rows` for one whole reference, and carries where each best path began.
 
@@ -75,6 +76,7 @@ def align_rows(
         start_row: Filled in: its first row; -1 where there is none.
         start_query: Filled in: its first query step.
         end_query: Filled in: its last query step.
+        n_held: Filled in: how many of its reference steps held the query.
 
     Cost: O(rows * query) time, O(query) memory.
     """
@@ -85,48 +87,64 @@ def align_rows(
     held = np.zeros(width, np.float32)
     next_moved = np.zeros(width, np.float32)
     next_held = np.zeros(width, np.float32)
-    # Origin of the path in each cell: reference row and query step.
-    moved_from = np.zeros((2, width), np.int32)
-    held_from = np.zeros((2, width), np.int32)
-    next_moved_from = np.zeros((2, width), np.int32)
-    next_held_from = np.zeros((2, width), np.int32)
+    # Origin of the path in each cell, reference row and query step, and how often it held.
+    moved_from = np.zeros((3, width), np.int32)
+    held_from = np.zeros((3, width), np.int32)
+    next_moved_from = np.zeros((3, width), np.int32)
+    next_held_from = np.zeros((3, width), np.int32)
     for row in range(n_rows):
         best[row] = 0.0
         start_row[row] = -1
         start_query[row] = -1
         end_query[row] = -1
+        n_held[row] = 0
         for i in range(n_query):
             here = gain[row, i]
             before = np.float32(0.0)
             from_row = row
             from_query = i
+            holds = 0
             # Ties go to the longer path: one step, then two, then a fresh start.
             if moved[i] > before:
-                before, from_row, from_query = moved[i], moved_from[0, i], moved_from[1, i]
+                before, from_row, from_query, holds = moved[i], moved_from[0, i], moved_from[1, i], moved_from[2, i]
             if held[i] > before:
-                before, from_row, from_query = held[i], held_from[0, i], held_from[1, i]
+                before, from_row, from_query, holds = held[i], held_from[0, i], held_from[1, i], held_from[2, i]
             if moved[i + 1] >= before and moved[i + 1] > 0:
-                before, from_row, from_query = moved[i + 1], moved_from[0, i + 1], moved_from[1, i + 1]
+                before, from_row, from_query, holds = (
+                    moved[i + 1],
+                    moved_from[0, i + 1],
+                    moved_from[1, i + 1],
+                    moved_from[2, i + 1],
+                )
             if held[i + 1] > before:
-                before, from_row, from_query = held[i + 1], held_from[0, i + 1], held_from[1, i + 1]
+                before, from_row, from_query, holds = (
+                    held[i + 1],
+                    held_from[0, i + 1],
+                    held_from[1, i + 1],
+                    held_from[2, i + 1],
+                )
             by_move = before + here
             next_moved[i + 2] = by_move
             next_moved_from[0, i + 2] = from_row
             next_moved_from[1, i + 2] = from_query
+            next_moved_from[2, i + 2] = holds
             by_hold = moved[i + 2] + here - cost
             next_held[i + 2] = by_hold
             next_held_from[0, i + 2] = moved_from[0, i + 2]
             next_held_from[1, i + 2] = moved_from[1, i + 2]
+            next_held_from[2, i + 2] = moved_from[2, i + 2] + 1
             if by_move > best[row]:
                 best[row] = by_move
                 start_row[row] = from_row
                 start_query[row] = from_query
                 end_query[row] = i
+                n_held[row] = holds
             if by_hold > best[row] and moved[i + 2] > 0:
                 best[row] = by_hold
                 start_row[row] = moved_from[0, i + 2]
                 start_query[row] = moved_from[1, i + 2]
                 end_query[row] = i
+                n_held[row] = moved_from[2, i + 2] + 1
         moved, next_moved = next_moved, moved
         held, next_held = next_held, held
         moved_from, next_moved_from = next_moved_from, moved_from

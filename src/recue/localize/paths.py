@@ -28,6 +28,7 @@ class Path:
         query_first: First query step.
         query_stop: Query step after the last.
         score: Sum of gains along it, less the cost of held steps.
+        mean_gain: Mean of its gains; held steps count, their cost does not.
     """
 
     first: int
@@ -35,11 +36,7 @@ class Path:
     query_first: int
     query_stop: int
     score: float
-
-    @property
-    def mean_gain(self) -> float:
-        """Score for each reference step."""
-        return self.score / (self.stop - self.first)
+    mean_gain: float
 
     @property
     def n_query(self) -> int:
@@ -58,8 +55,8 @@ def best_paths(gain: Float32[np.ndarray, "reference query"], *, most: int, hold_
     Cost: O(reference · query).
     """
     best = np.empty(len(gain), np.float32)
-    start_row, start_query, end_query = (np.empty(len(gain), np.int32) for _ in range(3))
-    align_rows(gain, hold_cost, best, start_row, start_query, end_query)
+    start_row, start_query, end_query, n_held = (np.empty(len(gain), np.int32) for _ in range(4))
+    align_rows(gain, hold_cost, best, start_row, start_query, end_query, n_held)
     rows = np.flatnonzero(best > 0)
     rows = rows[np.argsort(-best[rows], kind="stable")]
     # Paths that begin in the same cell are one match seen at different moments: its best end speaks for it.
@@ -70,7 +67,9 @@ def best_paths(gain: Float32[np.ndarray, "reference query"], *, most: int, hold_
         if origin in origins:
             continue
         origins.add(origin)
-        paths.append(Path(origin[0], int(row) + 1, origin[1], int(end_query[row]) + 1, float(best[row])))
+        score, n_steps = float(best[row]), int(row) + 1 - origin[0]
+        mean_gain = (score + hold_cost * int(n_held[row])) / n_steps
+        paths.append(Path(origin[0], int(row) + 1, origin[1], int(end_query[row]) + 1, score, mean_gain))
         if len(paths) == most:
             break
     return paths
@@ -82,7 +81,7 @@ def fit_ends(gain: Float32[np.ndarray, "reference query"], path: Path, *, ceilin
     The path of the largest sum is too long: beside a true match everything is a little similar, and holding query
     steps collects that too. So its neighbourhood is aligned again at a cost for held steps, twice, as the mean gain
     that the cost is measured by rises when the ends become tighter. The same footage is sharper still and is aligned
-    once more at a higher cost, unless that loses a part of the query.
+    once more at a higher cost; that is taken if it is the better match step for step, and covers as much of the query.
 
     Args:
         gain: As for `best_paths`.
@@ -100,7 +99,7 @@ def fit_ends(gain: Float32[np.ndarray, "reference query"], path: Path, *, ceilin
         fitted, mean_gain = again, max(mean_gain, again.mean_gain)
     if mean_gain >= _SAME_FOOTAGE * ceiling:
         tight = _best(around, offset, _SAME_FOOTAGE_HOLD_COST * mean_gain)
-        if tight is not None and tight.n_query >= fitted.n_query:
+        if tight is not None and tight.n_query >= fitted.n_query and tight.mean_gain >= fitted.mean_gain:
             fitted = tight
     return replace(fitted, score=path.score)
 

@@ -34,11 +34,11 @@ def best_paths(gain):
     return rows
 
 
-def run_align(gain):
+def run_align(gain, hold_cost=0.0):
     n_rows = len(gain)
     best = np.empty(n_rows, np.float32)
-    where = [np.empty(n_rows, np.int32) for _ in range(3)]
-    align_rows(gain, 0.0, best, *where)
+    where = [np.empty(n_rows, np.int32) for _ in range(4)]
+    align_rows(gain, hold_cost, best, *where)
     return best, *where
 
 
@@ -46,7 +46,7 @@ def run_align(gain):
 def test_scores_and_starts_equal_the_search_over_all_paths(seed):
     rng = np.random.default_rng(seed)
     gain = rng.normal(-0.1, 1.0, size=(int(rng.integers(1, 7)), int(rng.integers(1, 6)))).astype(np.float32)
-    best, start_row, start_query, end_query = run_align(gain)
+    best, start_row, start_query, end_query, _ = run_align(gain)
     for row, (score, first) in enumerate(best_paths(gain)):
         assert best[row] == pytest.approx(score, abs=1e-5)
         assert start_row[row] == first
@@ -77,14 +77,14 @@ def diagonal(n_rows, cells):
 
 
 def test_same_speed_is_followed_from_start_to_end():
-    best, start_row, start_query, end_query = run_align(diagonal(8, [(2, 0), (3, 1), (4, 2), (5, 3)]))
+    best, start_row, start_query, end_query, _ = run_align(diagonal(8, [(2, 0), (3, 1), (4, 2), (5, 3)]))
     assert (best[5], start_row[5], start_query[5], end_query[5]) == (4.0, 2, 0, 3)
 
 
 def test_half_speed_holds_each_query_step_once():
     cells = [(row, row // 2) for row in range(8)]
-    best, start_row, *_ = run_align(diagonal(8, cells))
-    assert (best[7], start_row[7]) == (8.0, 0)
+    best, start_row, _, _, n_held = run_align(diagonal(8, cells))
+    assert (best[7], start_row[7], n_held[7]) == (8.0, 0, 4)
 
 
 def test_a_third_of_the_speed_is_not_followed():
@@ -105,3 +105,9 @@ def test_nothing_positive_gives_no_path():
     best, start_row, *_ = run_align(np.full((5, 3), -0.1, np.float32))
     assert not best.any()
     assert (start_row == -1).all()
+
+
+def test_a_held_step_costs_what_is_asked():
+    cells = [(row, row // 2) for row in range(8)]
+    best, *_ = run_align(diagonal(8, cells), hold_cost=0.25)
+    assert best[7] == 8.0 - 4 * 0.25
