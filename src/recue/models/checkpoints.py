@@ -71,5 +71,5 @@ def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         raise WeightsError(f"{path.name} is refused: not a plain dictionary of tensors ({error})") from error
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise WeightsError(f"{path.name} is refused: it holds a {type(state).__name__}, not a dictionary of tensors")
+        raise WeightsError(f"{path.name} is refused: it holds something else than a dictionary of tensors")
     return {str(key): value.numpy() for key, value in state.items()}
