@@ -66,7 +66,7 @@ class Align:
         """
         query.require_same_source(reference)
         space = self.space or Space.fit([reference, query])
-        mapped = space.apply_query(query.values)
+        mapped = space.apply(query.values)
         similarity = space.apply(reference.values) @ mapped.T
         return self._segments(
             similarity, self.thresholds(space, mapped), query, reference.times_s[:-1], reference.times_s[1:]
@@ -85,7 +85,7 @@ class Align:
         chosen = range(len(bank)) if videos is None else videos
         if self.space is None:
             return [self.localize(query, bank.sequence(int(video), query.backbone)) for video in chosen]
-        mapped = self.space.apply_query(query.values)
+        mapped = self.space.apply(query.values)
         thresholds = self.thresholds(self.space, mapped)
         found = []
         for video in chosen:
@@ -112,18 +112,22 @@ class Align:
         """
         if self.space is None:
             raise ConfigError("a bank can be scanned only in the space it was mapped to; give `space`")
-        mapped = self.space.apply_query(query.values)
+        mapped = self.space.apply(query.values)
         return scan_bank(bank, mapped, self.thresholds(self.space, mapped), videos=videos, threads=threads)
 
-    def null_scores(self, query: FeatureSequence) -> Float32[np.ndarray, " stretches"]:
-        """Best scores in stretches that cannot hold a match: the space's mirrored ones.
+    def null_scores(
+        self, query: FeatureSequence
+    ) -> tuple[Float32[np.ndarray, " stretches"], Float32[np.ndarray, " stretches"]]:
+        """Best scores in the space's mirrored stretches, which cannot hold a match, and in its real ones.
 
         Raises:
             ConfigError: there is no space.
         """
         if self.space is None:
             raise ConfigError("null scores come from a gallery's background; give `space`")
-        stretches = self.space.mirrored
+        return self._in_stretches(query, self.space.mirrored), self._in_stretches(query, self.space.stretches)
+
+    def _in_stretches(self, query: FeatureSequence, stretches: NDArray[np.float32]) -> NDArray[np.float32]:
         n, steps, dim = stretches.shape
         bank = FeatureBank(
             values=stretches.reshape(n * steps, dim),

@@ -22,7 +22,7 @@ from recue.core.errors import GalleryError, ShapeError
 from recue.core.features import FeatureSequence
 
 #: Bump when the meaning of a stored space changes.
-_FORMAT = 2
+_FORMAT = 3
 
 #: Steps in a background stretch: long enough to hold any match of a usual query.
 STRETCH_STEPS = 48
@@ -37,21 +37,16 @@ class SpaceOptions:
     """How a space is fitted.
 
     Attributes:
-        out_dim: Directions to keep, at most; the added dimension comes on top.
+        out_dim: Directions to keep, at most.
         class_weight: Weight of the class part against the feature part; 0 leaves it out.
         temperature: Class scores are divided by it: above 1, second guesses count more.
-        hubness: Share of a step's mean similarity to its nearest background steps that is taken away from its
-            similarity to anything.
-        n_near: How many nearest background steps that mean is over.
         n_background: Background steps to keep.
         n_stretches: Background stretches to keep.
     """
 
-    out_dim: int = 127
+    out_dim: int = 128
     class_weight: float = 1.0
     temperature: float = 2.0
-    hubness: float = 0.25
-    n_near: int = 16
     n_background: int = 1024
     n_stretches: int = 128
 
@@ -60,10 +55,6 @@ class SpaceOptions:
 class Space:
     """A fitted map from feature vectors to vectors whose dot product is a normalised similarity.
 
-    A mapped reference step is `[vector, -offset]`; a mapped query step is `[vector, 1]`, so that their dot product is
-    `cosine - offset`, where the offset is `hubness` times the mean of the step's `n_near` largest cosines to the
-    background.
-
     Attributes:
         mean: `[in_dim]`, of the features.
         inverse_deviation: `[in_dim]`, what the centred features are multiplied by.
@@ -71,12 +62,10 @@ class Space:
         class_mean: `[classes]`, of the square roots of the posteriors.
         projection: `[in_dim + classes, out_dim]`: orthonormal directions, the class part weighted.
         joint_mean: `[out_dim]`, taken away last.
-        background: `[n, out_dim + 1]` mapped steps that stand for "anything at all".
-        stretches: `[n, steps, out_dim + 1]` mapped stretches of videos: what a reference without the moment is like.
+        background: `[n, out_dim]` mapped steps that stand for "anything at all".
+        stretches: `[n, steps, out_dim]` mapped stretches of videos: what a reference without the moment is like.
         mirrored: As `stretches`, with random directions mirrored: the same loudness and the same changes over time,
             and no meaning, so that none of it can be a match.
-        hubness: See `SpaceOptions`.
-        n_near: See `SpaceOptions`.
         n_fitted: Steps that the gallery held.
     """
 
@@ -89,8 +78,6 @@ class Space:
     background: NDArray[np.float32]
     stretches: NDArray[np.float32]
     mirrored: NDArray[np.float32]
-    hubness: float
-    n_near: int
     n_fitted: int
 
     @classmethod
@@ -143,42 +130,36 @@ class Space:
             class_mean=class_mean,
             projection=(weights[:, None] * projection).astype(np.float32),
             joint_mean=joint_mean,
-            background=np.zeros((0, projection.shape[1] + 1), np.float32),
-            stretches=np.zeros((0, 1, projection.shape[1] + 1), np.float32),
-            mirrored=np.zeros((0, 1, projection.shape[1] + 1), np.float32),
-            hubness=chosen.hubness,
-            n_near=chosen.n_near,
+            background=np.zeros((0, projection.shape[1]), np.float32),
+            stretches=np.zeros((0, 1, projection.shape[1]), np.float32),
+            mirrored=np.zeros((0, 1, projection.shape[1]), np.float32),
             n_fitted=n_total if n_total is not None else len(values),
         )
         return bare._with_background(sequences, chosen)
 
     @property
     def dim(self) -> int:
-        """Length of a mapped vector, the added dimension included."""
-        return int(self.projection.shape[1]) + 1
+        """Length of a mapped vector."""
+        return int(self.projection.shape[1])
 
     @property
     def fingerprint(self) -> str:
         """Identity of the map."""
-        digest = hashlib.sha256(f"space {_FORMAT} {self.hubness} {self.n_near}".encode())
+        digest = hashlib.sha256(f"space {_FORMAT}".encode())
         for part in (self.mean, self.inverse_deviation, self.head, self.projection, self.background):
             digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()[:16]
 
     def apply(self, values: Float[np.ndarray, "n in_dim"]) -> Float[np.ndarray, "n dim"]:
-        """Map reference steps: unit vectors, and minus the offset as the last dimension."""
+        """Map steps, of a query or a reference, to vectors of unit length."""
         mapped = np.empty((len(values), self.dim), np.float32)
         # In blocks, so that the tables in between stay small.
         for first in range(0, len(values), 8192):
-            block = slice(first, first + 8192)
-            mapped[block, :-1] = self._unit(values[block])
-            mapped[block, -1] = -self._offsets(mapped[block, :-1])
+            block = values[first : first + 8192].astype(np.float32)
+            roots = _root_posteriors(block, self.head)
+            joint = _joint(block, self.mean, self.inverse_deviation, roots, self.class_mean)
+            mapped[first : first + 8192] = _unit(joint @ self.projection - self.joint_mean)
         return mapped
-
-    def apply_query(self, values: Float[np.ndarray, "n in_dim"]) -> Float[np.ndarray, "n dim"]:
-        """Map query steps: unit vectors, and 1 as the last dimension."""
-        unit = self._unit(values)
-        return np.concatenate([unit, np.ones((len(unit), 1), np.float32)], axis=1)
 
     def save(self, path: Path) -> None:
         """Write to a file, whole or not at all."""
@@ -198,40 +179,17 @@ class Space:
             with np.load(path, allow_pickle=False) as stored:
                 if int(stored["format"]) != _FORMAT:
                     raise GalleryError(f"{path} holds a space of another version; delete it, it is made again")
-                scalars: dict[str, type] = {"hubness": float, "n_near": int, "n_fitted": int}
-                parts: dict[str, Any] = {name: scalars.get(name, np.asarray)(stored[name]) for name in cls.__slots__}
-                return cls(**parts)
+                parts: dict[str, Any] = {name: stored[name] for name in cls.__slots__}
+                return cls(**{**parts, "n_fitted": int(parts["n_fitted"])})
         except (OSError, ValueError, KeyError) as error:
             raise GalleryError(f"{path} is damaged; delete it, it is made again") from error
 
-    def _unit(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
-        plain = values.astype(np.float32)
-        roots = _root_posteriors(plain, self.head)
-        joint = _joint(plain, self.mean, self.inverse_deviation, roots, self.class_mean)
-        return _unit(joint @ self.projection - self.joint_mean)
-
-    def _offsets(self, unit: NDArray[np.float32]) -> NDArray[np.float32]:
-        if not len(self.background) or self.hubness == 0:
-            return np.zeros(len(unit), np.float32)
-        near = unit @ self.background[:, :-1].T
-        return self.hubness * _mean_of_largest(near, min(self.n_near, near.shape[1]))
-
     def _with_background(self, sequences: Sequence[FeatureSequence], options: SpaceOptions) -> "Space":
-        unit = np.concatenate([self._unit(sequence.values) for sequence in sequences])
-        spread = np.linspace(0, len(unit) - 1, min(len(unit), options.n_background)).round().astype(np.int64)
-        chosen = unit[spread]
-        # A background step is not its own neighbour, unless it is the only one.
-        near = chosen @ chosen.T
-        if len(chosen) > 1:
-            np.fill_diagonal(near, -np.inf)
-        offsets = options.hubness * _mean_of_largest(near, min(options.n_near, max(1, len(chosen) - 1)))
-        background = np.concatenate([chosen, -offsets[:, None]], axis=1).astype(np.float32)
-        ready = replace(self, background=background)
-        stretches = _stretches([ready.apply(sequence.values) for sequence in sequences], options.n_stretches)
+        mapped = np.concatenate([self.apply(sequence.values) for sequence in sequences])
+        spread = np.linspace(0, len(mapped) - 1, min(len(mapped), options.n_background)).round().astype(np.int64)
+        stretches = _stretches(mapped, options.n_stretches)
         signs = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), size=(len(stretches), 1, self.dim))
-        mirrored = stretches * signs
-        mirrored[..., -1] = stretches[..., -1]
-        return replace(ready, stretches=stretches, mirrored=mirrored.astype(np.float32))
+        return replace(self, background=mapped[spread], stretches=stretches, mirrored=stretches * signs)
 
 
 def _root_posteriors(values: NDArray[np.float32], head: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -281,22 +239,17 @@ def _fixed_directions(dim: int, n: int) -> NDArray[np.float32]:
     return np.random.default_rng(0).standard_normal((n, dim)).astype(np.float32)
 
 
-def _stretches(mapped: list[NDArray[np.float32]], n: int) -> NDArray[np.float32]:
+def _stretches(mapped: NDArray[np.float32], n: int) -> NDArray[np.float32]:
     """`[n or fewer, STRETCH_STEPS, dim]`, evenly spread over the sample; short videos follow one another."""
-    rows = np.concatenate(mapped)
-    if len(rows) < STRETCH_STEPS:
-        rows = np.concatenate([rows] * (-(-STRETCH_STEPS // len(rows))))
-    firsts = np.linspace(0, len(rows) - STRETCH_STEPS, min(n, max(1, len(rows) // STRETCH_STEPS) * 2))
-    return np.stack([rows[first : first + STRETCH_STEPS] for first in firsts.round().astype(np.int64)])
+    if len(mapped) < STRETCH_STEPS:
+        mapped = np.concatenate([mapped] * (-(-STRETCH_STEPS // len(mapped))))
+    # At least a handful, overlapping if need be: a law is fitted to what they score.
+    n_chosen = min(n, max(8, 2 * len(mapped) // STRETCH_STEPS))
+    firsts = np.linspace(0, len(mapped) - STRETCH_STEPS, n_chosen).round().astype(np.int64)
+    return np.stack([mapped[first : first + STRETCH_STEPS] for first in firsts])
 
 
 def _unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
     length = np.linalg.norm(values, axis=1, keepdims=True)
     unit: NDArray[np.float32] = np.divide(values, length, out=np.zeros_like(values), where=length > 0)
     return unit
-
-
-def _mean_of_largest(values: NDArray[np.float32], n: int) -> NDArray[np.float32]:
-    largest = np.partition(values, values.shape[1] - n, axis=1)[:, -n:]
-    mean: NDArray[np.float32] = largest.mean(axis=1)
-    return mean

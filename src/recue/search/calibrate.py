@@ -1,10 +1,12 @@
 """From a localizer's score to a confidence that means the same for every query.
 
-A score is compared with the scores that the same query gets in stretches of video that cannot hold a match (see
-`Space.mirrored`). The best of many alignments follows a Gumbel law, so the number of stretches as good by chance
-alone in a gallery of this size can be estimated, as sequence search in biology does. The logarithm of that number is
-mapped to a confidence by a line and a logistic curve whose two constants were chosen on the validation classes of a
-benchmark (see `docs/confidence.md`).
+A score is compared with the scores that the same query gets where there is no match: in stretches of video whose
+directions are mirrored at random (see `Space.mirrored`), and in real stretches of the gallery, most of which hold no
+match either. Their level differs much between queries, the shape of their law hardly: the best of many alignments
+follows a Gumbel law whose deviation is a fixed share of its mean. So the number of stretches as good by chance alone,
+in a gallery of this size, can be estimated, as sequence search in biology does. A logistic curve turns the logarithm
+of that number into a confidence; its two constants were chosen on the validation classes of a benchmark (see
+`docs/confidence.md`).
 """
 
 import math
@@ -16,13 +18,20 @@ from numpy.typing import NDArray
 
 from recue.localize.space import STRETCH_STEPS
 
-#: Mean and median of the standard Gumbel law, and its standard deviation.
-_EULER = 0.5772156649
-_GUMBEL_DEVIATION = math.pi / math.sqrt(6.0)
+#: Deviation of the scores without a match over their mean: 0.45 for half of all queries, 0.38 to 0.59 for 90 %.
+_DEVIATION = 0.45
+
+#: The same law as mode and scale, for a mean of 1: a Gumbel law's deviation is pi / sqrt(6) scales, and its mean lies
+#: Euler's constant times the scale above its mode.
+_SCALE = _DEVIATION * math.sqrt(6.0) / math.pi
+_MODE = 1.0 - 0.5772156649 * _SCALE
+
+#: Weight of the real stretches' median beside the mirrored ones' mean.
+_REAL_WEIGHT = 0.5
 
 #: Confidence = logistic(SLOPE · (evidence - MIDPOINT)), evidence = -ln(expected number by chance).
-SLOPE = 0.25
-MIDPOINT = 4.0
+SLOPE = 1.25
+MIDPOINT = -0.7
 
 #: Below this confidence the answer is "no match", unless the caller says otherwise.
 DEFAULT_MIN_CONFIDENCE = 0.5
@@ -30,36 +39,40 @@ DEFAULT_MIN_CONFIDENCE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Null:
-    """The law of one query's best score in a stretch without a match.
+    """What one query scores at best in a stretch without a match.
 
     Attributes:
-        location: Mode of the Gumbel law.
-        scale: Its scale; 0 if the scores do not depend on the content, and then nothing is ever sure.
+        level: Mean of that score; 0 if no stretch scores at all.
         n_stretches: Stretches in what is searched.
     """
 
-    location: float
-    scale: float
+    level: float
     n_stretches: float
 
     @classmethod
-    def fit(cls, scores: Float[np.ndarray, " stretches"], *, n_steps: int) -> "Null":
-        """Fit by moments.
+    def fit(
+        cls,
+        mirrored: Float[np.ndarray, " mirrored"],
+        real: Float[np.ndarray, " real"] | None = None,
+        *,
+        n_steps: int,
+    ) -> "Null":
+        """Fit to the best scores in stretches.
 
         Args:
-            scores: Best score in each stretch without a match; at least two.
+            mirrored: In stretches that cannot hold a match.
+            real: In stretches of the gallery.
             n_steps: Steps in what is searched.
         """
-        deviation = float(np.std(scores))
-        scale = deviation / _GUMBEL_DEVIATION
-        return cls(float(np.mean(scores)) - _EULER * scale, scale, max(1.0, n_steps / STRETCH_STEPS))
+        level = float(np.mean(mirrored))
+        if real is not None:
+            level = (level + _REAL_WEIGHT * float(np.median(real))) / (1.0 + _REAL_WEIGHT)
+        return cls(level, max(1.0, n_steps / STRETCH_STEPS))
 
     def evidence(self, scores: NDArray[np.floating] | float) -> NDArray[np.float64]:
         """`-ln(number of stretches as good by chance)` of each score; higher is better."""
-        given = np.asarray(scores, np.float64)
-        if self.scale <= 1e-9:
-            return np.full(given.shape, -np.inf)
-        evidence: NDArray[np.float64] = (given - self.location) / self.scale - math.log(self.n_stretches)
+        relative = np.asarray(scores, np.float64) / max(self.level, 1e-9)
+        evidence: NDArray[np.float64] = (relative - _MODE) / _SCALE - math.log(self.n_stretches)
         return evidence
 
     def confidence(self, scores: NDArray[np.floating] | float) -> NDArray[np.float64]:

@@ -148,7 +148,7 @@ def _pass(
         order = np.argsort(-scores, kind="stable")[: max(_MIN_CANDIDATES, 2 * top)]
         candidates = positions[order[scores[order] > 0]]
         per_video = aligner.localize_bank(query, bank, candidates)
-        null = Null.fit(aligner.null_scores(query), n_steps=n_steps)
+        null = Null.fit(*aligner.null_scores(query), n_steps=n_steps)
         return _Searched(_flatten(bank, candidates, per_video), null, bank, space)
     plain = gallery.bank()
     where = {video_id: i for i, video_id in enumerate(plain.video_ids)}
@@ -186,7 +186,7 @@ def _mirrored_scores(localizer: Localizer, query: FeatureSequence, bank: Feature
 def _curve(query: FeatureSequence, searched: _Searched, position: int) -> SimilarityCurve:
     """For each step the similarity to the query step that matches it best, less that step's threshold."""
     rows = searched.bank.rows(position)
-    mapped = searched.space.apply_query(query.values)
+    mapped = searched.space.apply(query.values)
     gain = np.asarray(searched.bank.values[rows], np.float32) @ mapped.T - Align().thresholds(searched.space, mapped)
     middle_s = searched.bank.bounds_s[rows].mean(axis=1)
     return SimilarityCurve(
