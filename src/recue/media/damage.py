@@ -13,6 +13,9 @@ class Damage:
     Attributes:
         n_spots: Packets that could not be read or decoded, and pictures that the decoder itself calls damaged.
         first_s: About where the first of them is.
+        n_gaps: Stretches without a picture in a stream that was steady before: a pause, or lost data that left no
+            other trace.
+        first_gap: From when to when the first of them lasts, in seconds.
         n_jumps: Times that the clock jumped back.
         n_disordered: Pictures left out because they came at or before the one before.
         without_times: Whether times had to be made from the frame rate.
@@ -20,6 +23,8 @@ class Damage:
 
     n_spots: int = 0
     first_s: Fraction | None = None
+    n_gaps: int = 0
+    first_gap: tuple[Fraction, Fraction] | None = None
     n_jumps: int = 0
     n_disordered: int = 0
     without_times: Fraction | None = None
@@ -29,6 +34,12 @@ class Damage:
         self.n_spots += 1
         if self.first_s is None:
             self.first_s = near_s
+
+    def gap(self, begin_s: Fraction, end_s: Fraction) -> None:
+        """Count one stretch without pictures."""
+        self.n_gaps += 1
+        if self.first_gap is None:
+            self.first_gap = (begin_s, end_s)
 
     def sentences(self, *, decoded_end: Fraction, declared_end: Fraction | None) -> list[str]:
         """What to tell the user; empty when all went well.
@@ -44,9 +55,13 @@ class Damage:
                 f"{self.n_spots} damaged {'spot' if self.n_spots == 1 else 'spots'}, the first near {near}; "
                 "pictures there may be wrong or missing"
             )
+        if self.first_gap is not None:
+            begin, end = (format_hms(float(instant)) for instant in self.first_gap)
+            more = f", and {self.n_gaps - 1} more such gaps" if self.n_gaps > 1 else ""
+            said.append(f"no pictures between {begin} and {end} (a pause or lost data){more}")
         if declared_end is not None:
             short = declared_end - decoded_end
-            if short > max(Fraction(1, 2), declared_end / 100):
+            if short > 1:
                 said.append(
                     f"cut short: pictures end at {format_hms(float(decoded_end))}, the file says "
                     f"{format_hms(float(declared_end))}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from recue.core.errors import MediaError
 from recue.media.decode import Reader
 from recue.media.orientation import Orientation, orientation_of
+from recue.media.packets import Packets
 from recue.media.source import Source, opened
 
 #: Index entries that are looked at to tell whether the rate varies and how far apart key frames are.
@@ -101,6 +102,9 @@ def declared_span(source: Source) -> tuple[Fraction | None, Fraction | None]:
     start = None if stream.start_time is None else stream.start_time * source.tick
     if container.format.name == "mpeg":
         return start, None  # program streams are guessed at from their bit rate, and wrong by parts of a second
+    if container.format.name == "avi" and stream.frames and stream.average_rate:
+        # Its duration is scaled down to the bytes that are there; the count of frames tells what is missing.
+        return start, (start or 0) + stream.frames / Fraction(stream.average_rate)
     if stream.duration:
         return start, (start or 0) + stream.duration * source.tick
     written = _written_duration(stream.metadata.get("DURATION", ""))
@@ -162,7 +166,7 @@ def _from_index(source: Source) -> tuple[bool | None, float | None]:
 def measured_end(source: Source) -> Fraction:
     """Read a file through, without decoding, to learn where it ends; the source is left reopened."""
     source.reopen()
-    reader = Reader(source)
-    reader.read_to_end()
+    packets = Packets(source)
+    packets.read_to_end()
     source.reopen()
-    return reader.end
+    return packets.end

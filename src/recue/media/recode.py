@@ -49,7 +49,7 @@ def recode(source: Source, begin: Fraction, stop: Fraction, out: Path) -> tuple[
                         tone.write_until(picture.shown)
                 held = picture
             assert held is not None
-            stop = min(stop, max(reader.end, held.shown)) if reader.exhausted else stop
+            stop = min(stop, max(reader.packets.end, held.shown)) if reader.packets.exhausted else stop
             video.write(held, stop)
             video.finish()
             if tone is not None:
@@ -62,7 +62,7 @@ def _between(reader: Reader, begin: Fraction, stop: Fraction) -> Iterator[Pictur
     """The picture on screen at `begin` (or the first after), then all before `stop`."""
     held: Picture | None = None
     for picture in reader.pictures(begin):
-        if picture.shown > begin + reader.slack:
+        if picture.shown > begin + reader.packets.slack:
             if held is not None:
                 yield held
                 held = None

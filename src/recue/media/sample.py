@@ -13,6 +13,7 @@ from recue.core.frames import Frame, FrameSampling
 from recue.core.segment import Segment
 from recue.media.decode import Picture, Reader
 from recue.media.orientation import orientation_of
+from recue.media.packets import Packets
 from recue.media.picture import Painter
 from recue.media.probe import declared_span, measured_end, pixel_aspect
 from recue.media.source import Source, opened
@@ -64,6 +65,7 @@ def sample(
             require_inside(path, segment, start or Fraction(0), end)
             segment = Segment(segment.start_s, min(segment.end_s, float(end)))
         reader = Reader(source, skip=sampling.skip, fast_decode=sampling.fast_decode, threads=threads)
+        packets = reader.packets
         try:
             begin = exact(segment.start_s) if segment is not None else (start or Fraction(0))
             if segment is not None and start is not None and sampling.rate_fps is not None:
@@ -76,15 +78,15 @@ def sample(
             pictures = _chain(first, pictures)
             paint = _painter(source, sampling, first)
             if sampling.rate_fps is None:
-                frames = _every(reader, pictures, paint, segment)
+                frames = _every(packets, pictures, paint, segment)
             else:
                 instants = grid(anchor, sampling.rate_fps, segment)
-                frames = _on_grid(reader, on_screen(reader, pictures, instants), paint, 1 / sampling.rate_fps)
-            yield from _ended(frames, reader, segment, end)
+                frames = _on_grid(packets, on_screen(reader, pictures, instants), paint, 1 / sampling.rate_fps)
+            yield from _ended(frames, packets, segment, end)
         finally:
             if warnings is not None:
                 warnings.extend(
-                    reader.damage.sentences(decoded_end=reader.end, declared_end=end if reader.exhausted else None)
+                    packets.damage.sentences(decoded_end=packets.end, declared_end=end if packets.exhausted else None)
                 )
 
 
@@ -95,24 +97,24 @@ def _painter(source: Source, sampling: FrameSampling, first: Picture) -> _Paint:
 
 
 def _on_grid(
-    reader: Reader, shown: Iterator[tuple[Fraction, Picture]], paint: _Paint, step: Fraction
+    packets: Packets, shown: Iterator[tuple[Fraction, Picture]], paint: _Paint, step: Fraction
 ) -> Iterator[Frame]:
     painted: tuple[Picture, NDArray[np.uint8]] | None = None
     for due, picture in shown:
-        if reader.exhausted and due >= reader.end:
+        if packets.exhausted and due >= packets.end:
             return
         if painted is None or painted[0] is not picture:
             painted = (picture, paint(picture))
         yield Frame(painted[1], float(due), float(picture.shown), float(due + step))
 
 
-def _every(reader: Reader, pictures: Iterator[Picture], paint: _Paint, segment: Segment | None) -> Iterator[Frame]:
+def _every(packets: Packets, pictures: Iterator[Picture], paint: _Paint, segment: Segment | None) -> Iterator[Frame]:
     """Each picture as it comes; of a segment those that appear in it, or else the one on screen."""
     begin = exact(segment.start_s) if segment else None
     stop = exact(segment.end_s) if segment else None
     earlier, is_empty = None, True
     for picture in pictures:
-        if begin is not None and picture.shown < begin - reader.slack:
+        if begin is not None and picture.shown < begin - packets.slack:
             earlier = picture
             continue
         if stop is not None and picture.shown >= stop:
@@ -125,7 +127,7 @@ def _every(reader: Reader, pictures: Iterator[Picture], paint: _Paint, segment: 
         yield Frame(paint(earlier), shown_s, shown_s, shown_s)
 
 
-def _ended(frames: Iterator[Frame], reader: Reader, segment: Segment | None, end: Fraction | None) -> Iterator[Frame]:
+def _ended(frames: Iterator[Frame], packets: Packets, segment: Segment | None, end: Fraction | None) -> Iterator[Frame]:
     """Give each frame its end: the next one's start, and for the last the end of the segment or the video."""
     held: Frame | None = None
     for frame in frames:
@@ -135,8 +137,8 @@ def _ended(frames: Iterator[Frame], reader: Reader, segment: Segment | None, end
     if held is None:
         return
     ends = [held.until_s] if held.until_s > held.due_s else []
-    if reader.exhausted:
-        ends.append(float(reader.end))
+    if packets.exhausted:
+        ends.append(float(packets.end))
     elif end is not None:
         ends.append(float(end))
     if segment is not None:

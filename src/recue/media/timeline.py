@@ -25,7 +25,7 @@ def on_screen(
 ) -> Iterator[tuple[Fraction, Picture]]:
     """For each instant the picture on screen then: the last that is not after it.
 
-    A picture at most `reader.slack` after an instant counts as not after it.
+    A picture at most `reader.packets.slack` after an instant counts as not after it.
 
     Instants before the first picture get the first; instants after the last picture get the last, for ever: the
     caller knows where to stop.
@@ -38,7 +38,7 @@ def on_screen(
     instant = next(instants, None)
     held: Picture | None = None
     for picture in pictures:
-        while held is not None and instant is not None and picture.shown > instant + reader.slack:
+        while held is not None and instant is not None and picture.shown > instant + reader.packets.slack:
             yield instant, held
             instant = next(instants, None)
         if instant is None:
