@@ -29,6 +29,10 @@ _MODE = 1.0 - 0.5772156649 * _SCALE
 #: Weight of the real stretches' median beside the mirrored ones' mean.
 _REAL_WEIGHT = 0.5
 
+#: A gallery counts as at least this many stretches (about half an hour): in a small one a chance match is no more
+#: worth having, and what was found by searching one video must not become surer than by searching all.
+_MIN_STRETCHES = 48
+
 #: Confidence = logistic(SLOPE · (evidence - MIDPOINT)), evidence = -ln(expected number by chance).
 SLOPE = 1.25
 MIDPOINT = -0.7
@@ -43,7 +47,7 @@ class Null:
 
     Attributes:
         level: Mean of that score; 0 if no stretch scores at all.
-        n_stretches: Stretches in what is searched.
+        n_stretches: Stretches in the gallery.
     """
 
     level: float
@@ -62,12 +66,12 @@ class Null:
         Args:
             mirrored: In stretches that cannot hold a match.
             real: In stretches of the gallery.
-            n_steps: Steps in what is searched.
+            n_steps: Steps of the whole gallery, whichever of its videos are searched.
         """
         level = float(np.mean(mirrored))
         if real is not None:
             level = (level + _REAL_WEIGHT * float(np.median(real))) / (1.0 + _REAL_WEIGHT)
-        return cls(level, max(1.0, n_steps / STRETCH_STEPS))
+        return cls(level, max(float(_MIN_STRETCHES), n_steps / STRETCH_STEPS))
 
     def evidence(self, scores: NDArray[np.floating] | float) -> NDArray[np.float64]:
         """`-ln(number of stretches as good by chance)` of each score; higher is better."""

@@ -141,19 +141,18 @@ def _pass(
     space = gallery_space(gallery)
     bank = gallery.bank(space)
     positions = np.array([i for i, video_id in enumerate(bank.video_ids) if video_id in wanted], np.int64)
-    n_steps = int((bank.offsets[positions + 1] - bank.offsets[positions]).sum())
     if isinstance(localizer, Align):
         aligner = localizer.with_space(space)
         scores = aligner.best_scores(query, bank, positions, threads=threads or os.cpu_count() or 1)
         order = np.argsort(-scores, kind="stable")[: max(_MIN_CANDIDATES, 2 * top)]
         candidates = positions[order[scores[order] > 0]]
         per_video = aligner.localize_bank(query, bank, candidates)
-        null = Null.fit(*aligner.null_scores(query), n_steps=n_steps)
+        null = Null.fit(*aligner.null_scores(query), n_steps=bank.n_steps)
         return _Searched(_flatten(bank, candidates, per_video), null, bank, space)
     plain = gallery.bank()
     where = {video_id: i for i, video_id in enumerate(plain.video_ids)}
     per_video = [localizer.localize(query, plain.sequence(where[bank.video_ids[i]], query.backbone)) for i in positions]
-    null = Null.fit(_mirrored_scores(localizer, query, plain), n_steps=n_steps)
+    null = Null.fit(_mirrored_scores(localizer, query, plain), n_steps=bank.n_steps)
     return _Searched(_flatten(bank, positions, per_video), null, bank, space)
 
 

@@ -1,0 +1,60 @@
+"""Scanning a bank gives the best score of each video that aligning it alone gives."""
+
+import numpy as np
+import pytest
+
+from recue.core import FeatureBank, FeatureSequence
+from recue.localize import scan
+from recue.localize.align import Align
+from recue.localize.space import Space
+
+
+def bank_of(lengths, rng, dim=16):
+    values = rng.normal(size=(sum(lengths), dim)).astype(np.float32)
+    offsets = np.cumsum([0, *lengths]).astype(np.int64)
+    bounds_s = np.concatenate([np.stack([np.arange(n), np.arange(n) + 1.0], axis=1) for n in lengths])
+    return FeatureBank(values, bounds_s, offsets, tuple(f"v{i}" for i in range(len(lengths))), "f0")
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("block_rows", [8, 50, 4096])
+def test_equals_aligning_each_video(monkeypatch, threads, block_rows):
+    monkeypatch.setattr(scan, "_BLOCK_ROWS", block_rows)
+    rng = np.random.default_rng(0)
+    plain = bank_of([3, 1, 70, 8, 8, 120, 2, 33], rng)
+    space = Space.fit([plain.sequence(i, "fake") for i in range(len(plain))])
+    bank = FeatureBank(space.apply(plain.values), plain.bounds_s, plain.offsets, plain.video_ids, plain.fingerprint)
+    query = plain.sequence(5, "fake").with_steps(10, 17)
+    aligner = Align(space=space)
+    for videos in (None, np.array([7, 2, 3, 4], np.int64)):
+        scores = aligner.best_scores(query, bank, videos, threads=threads)
+        whole = aligner.localize_bank(query, bank, videos)
+        assert len(scores) == len(whole)
+        for score, segments in zip(scores, whole, strict=True):
+            assert score == pytest.approx(segments[0].score if segments else 0.0, abs=1e-4)
+    assert aligner.best_scores(query, bank).argmax() == 5
+
+
+def test_an_empty_choice_gives_an_empty_answer():
+    bank = bank_of([5], np.random.default_rng(0))
+    empty = scan.scan_bank(bank, bank.values[:2], np.zeros(2, np.float32), videos=np.zeros(0, np.int64))
+    assert empty.shape == (0,)
+
+
+def test_half_precision_banks_are_read(monkeypatch):
+    rng = np.random.default_rng(1)
+    bank = bank_of([40, 9], rng)
+    half = FeatureBank(bank.values.astype(np.float16), bank.bounds_s, bank.offsets, bank.video_ids, bank.fingerprint)
+    query, threshold = bank.values[3:8], np.full(5, 1.0, np.float32)
+    np.testing.assert_allclose(
+        scan.scan_bank(half, query, threshold), scan.scan_bank(bank, query, threshold), rtol=2e-3
+    )
+
+
+def test_a_moment_is_found_with_its_place_in_the_query():
+    rng = np.random.default_rng(2)
+    reference = FeatureSequence(rng.normal(size=(80, 16)).astype(np.float32), np.linspace(5, 45, 81), "fake", "f0")
+    query = FeatureSequence(reference.values[30:40], np.linspace(100, 105, 11), "fake", "f0")
+    best = Align().localize(query, reference)[0]
+    assert (best.segment.start_s, best.segment.end_s) == (20.0, 25.0)
+    assert (best.query_segment.start_s, best.query_segment.end_s) == (100.0, 105.0)

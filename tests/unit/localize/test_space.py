@@ -1,0 +1,116 @@
+"""The space against plain NumPy, and what it promises."""
+
+import numpy as np
+import pytest
+
+from recue.core import FeatureSequence
+from recue.core.errors import GalleryError, ShapeError
+from recue.localize.space import STRETCH_STEPS, Space, SpaceOptions
+
+
+def sequence(values, dtype=np.float32):
+    values = np.asarray(values, dtype)
+    return FeatureSequence(values, np.arange(len(values) + 1, dtype=np.float64), "fake", "f0")
+
+
+def sample(rng, n=400, dim=24):
+    """Features as networks make them: not centred, channels of different loudness, correlated."""
+    mixing = rng.normal(size=(dim, dim)) / dim**0.5
+    return (np.maximum(rng.normal(size=(n, dim)) @ mixing + 0.5, 0) * rng.uniform(1, 5, dim)).astype(np.float32)
+
+
+def test_similarity_is_the_cosine_of_standardised_features():
+    values = sample(np.random.default_rng(0))
+    space = Space.fit([sequence(values[:250]), sequence(values[250:])])
+    standard = (values - values.mean(axis=0)) / values.std(axis=0)
+    standard = standard / np.linalg.norm(standard, axis=1, keepdims=True)
+    standard = standard - standard.mean(axis=0)
+    standard = standard / np.linalg.norm(standard, axis=1, keepdims=True)
+    mapped = space.apply(values)
+    np.testing.assert_allclose(mapped @ mapped.T, standard @ standard.T, atol=2e-4)
+
+
+def test_classes_stand_beside_the_features_with_their_weight():
+    rng = np.random.default_rng(1)
+    values = sample(rng, dim=6)
+    weight, bias = rng.normal(size=(6, 5)).astype(np.float32), rng.normal(size=5).astype(np.float32)
+    options = SpaceOptions(class_weight=3.0, temperature=2.0)
+    space = Space.fit([sequence(values)], head=(weight, bias), options=options)
+    logits = (values @ weight + bias) / 2.0
+    posteriors = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    roots = np.sqrt(posteriors)
+
+    def unit(x):
+        return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+    look = unit((values - values.mean(axis=0)) / values.std(axis=0))
+    both = np.concatenate([look, 3.0**0.5 * unit(roots - roots.mean(axis=0))], axis=1)
+    both = unit(both - both.mean(axis=0))
+    mapped = space.apply(values)
+    np.testing.assert_allclose(mapped @ mapped.T, both @ both.T, atol=3e-4)
+
+
+def test_few_directions_keep_most_of_the_similarity():
+    rng = np.random.default_rng(2)
+    values = (rng.normal(size=(500, 6)) @ rng.normal(size=(6, 80))).astype(np.float32)
+    whole = Space.fit([sequence(values)]).apply(values)
+    few = Space.fit([sequence(values)], options=SpaceOptions(out_dim=8)).apply(values)
+    assert few.shape == (500, 8)
+    np.testing.assert_allclose(few @ few.T, whole @ whole.T, atol=0.02)
+
+
+def test_fewer_steps_than_dimensions_lose_nothing_of_them():
+    values = sample(np.random.default_rng(3), n=30, dim=200)
+    space = Space.fit([sequence(values)], options=SpaceOptions(out_dim=64))
+    standard = (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 0.1 * values.std(axis=0).mean())
+    standard = standard / np.linalg.norm(standard, axis=1, keepdims=True)
+    standard = standard - standard.mean(axis=0)
+    standard = standard / np.linalg.norm(standard, axis=1, keepdims=True)
+    mapped = space.apply(values)
+    np.testing.assert_allclose(mapped @ mapped.T, standard @ standard.T, atol=1e-3)
+
+
+def test_what_a_small_gallery_never_saw_still_has_directions():
+    rng = np.random.default_rng(4)
+    values = sample(rng, n=30, dim=200)
+    space = Space.fit([sequence(values)], options=SpaceOptions(out_dim=64))
+    stranger = sample(rng, n=5, dim=200)
+    mapped = space.apply(stranger)
+    assert np.linalg.norm(mapped, axis=1) == pytest.approx(np.ones(5), abs=1e-4)
+    assert np.abs(mapped @ space.apply(values).T).max() < 0.95
+
+
+@pytest.mark.parametrize("values", [np.ones((1, 4)), np.ones((9, 4)), np.zeros((3, 4))])
+def test_a_sample_without_variety_gives_a_usable_space(values):
+    mapped = Space.fit([sequence(values)]).apply(values.astype(np.float32))
+    assert np.isfinite(mapped).all()
+
+
+def test_mirrored_stretches_have_the_same_loudness_and_changes():
+    space = Space.fit([sequence(sample(np.random.default_rng(5)))])
+    assert space.stretches.shape[1] == STRETCH_STEPS
+    for real, mirrored in zip(space.stretches, space.mirrored, strict=True):
+        np.testing.assert_allclose(mirrored @ mirrored.T, real @ real.T, atol=1e-4)
+        assert np.abs((real * mirrored).sum(axis=1)).mean() < 0.8
+
+
+def test_a_saved_space_is_the_same(tmp_path):
+    values = sample(np.random.default_rng(6))
+    space = Space.fit([sequence(values)], n_total=12_345)
+    space.save(tmp_path / "space.npz")
+    again = Space.load(tmp_path / "space.npz")
+    assert again.fingerprint == space.fingerprint
+    assert again.n_fitted == 12_345
+    np.testing.assert_array_equal(again.apply(values), space.apply(values))
+    assert [path.name for path in tmp_path.iterdir()] == ["space.npz"]
+
+
+def test_a_damaged_file_is_said_to_be_one(tmp_path):
+    (tmp_path / "space.npz").write_bytes(b"not a space")
+    with pytest.raises(GalleryError, match="damaged; delete it"):
+        Space.load(tmp_path / "space.npz")
+
+
+def test_no_sequence_is_refused():
+    with pytest.raises(ShapeError, match="at least one"):
+        Space.fit([])

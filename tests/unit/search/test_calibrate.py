@@ -1,0 +1,53 @@
+"""Confidence: in bounds, rising, and right about how often chance alone does as well."""
+
+import math
+
+import numpy as np
+import pytest
+
+from recue.localize.space import STRETCH_STEPS
+from recue.search.calibrate import DEFAULT_MIN_CONFIDENCE, MIDPOINT, Null
+
+
+def test_evidence_counts_what_chance_would_give():
+    # Scores of a Gumbel law with the deviation the module states: in n stretches, as many lie above the score of
+    # evidence e as exp(-e) says.
+    rng = np.random.default_rng(0)
+    scale = 0.45 * math.sqrt(6) / math.pi
+    scores = 3.0 * rng.gumbel(1 - 0.5772156649 * scale, scale, size=200_000)
+    null = Null.fit(scores[:50_000], n_steps=1000 * STRETCH_STEPS)
+    for expected in (20.0, 5.0, 1.0):
+        above = (null.evidence(scores) >= -math.log(expected)).mean() * 1000
+        assert above == pytest.approx(expected, rel=0.15)
+
+
+def test_confidence_rises_and_stays_in_bounds():
+    null = Null.fit(np.array([1.0, 1.2, 0.8]), n_steps=5000)
+    confidences = null.confidence(np.array([-1e9, 0.0, 1.0, 2.0, 5.0, 1e9]))
+    assert (np.diff(confidences) >= 0).all()
+    assert confidences[0] >= 0
+    assert confidences[-1] <= 1
+    assert confidences[-1] > 0.999
+
+
+def test_the_threshold_is_the_midpoint():
+    null = Null.fit(np.array([1.0, 1.2, 0.8]), n_steps=5000)
+    scores = np.linspace(0, 5, 5001)
+    crossing = scores[np.argmax(null.confidence(scores) >= DEFAULT_MIN_CONFIDENCE)]
+    assert null.evidence(crossing) == pytest.approx(MIDPOINT, abs=0.02)
+
+
+def test_the_same_score_means_less_in_a_larger_gallery_and_for_a_louder_query():
+    scores = np.array([1.0, 1.2, 0.8])
+    small, large = Null.fit(scores, n_steps=500), Null.fit(scores, n_steps=500_000)
+    assert small.confidence(3.0) > large.confidence(3.0)
+    assert Null.fit(2 * scores, n_steps=500).confidence(3.0) < small.confidence(3.0)
+    assert Null.fit(2 * scores, n_steps=500).confidence(6.0) == pytest.approx(float(small.confidence(3.0)))
+
+
+def test_real_stretches_raise_the_level_by_their_median_alone():
+    mirrored = np.ones(50)
+    calm = Null.fit(mirrored, np.r_[np.ones(40), np.full(10, 99.0)], n_steps=500)
+    assert calm.level == pytest.approx(1.0)
+    busy = Null.fit(mirrored, np.full(50, 4.0), n_steps=500)
+    assert busy.level == pytest.approx(2.0)
