@@ -57,6 +57,7 @@ def write_video(
     pixel_format: str | None = None,
     keyint: int = 25,
     audio: bool = False,
+    loud: tuple[float, float] | None = None,
     container: str | None = None,
     pixel_aspect: Fraction | None = None,
     options: dict[str, str] | None = None,
@@ -80,6 +81,7 @@ def write_video(
         pixel_format: Stored format; what the encoder likes by default.
         keyint: Largest distance between key frames.
         audio: Add a tone of the same length.
+        loud: From when to when, in seconds from the first picture, the tone is three times as loud.
         container: Format name, such as `mpegts`.
         pixel_aspect: Shape of a stored pixel, width over height.
         options: More encoder options.
@@ -125,7 +127,7 @@ def write_video(
             _mux(output, stream.encode(frame), lengths)
         _mux(output, stream.encode(None), lengths)
         if tone is not None:
-            _write_tone(output, tone, first * tick, (pts[-1] - first) * tick)
+            _write_tone(output, tone, first * tick, (pts[-1] - first) * tick, loud)
     return Written(path, tuple(time * tick for time in pts[:-1]), pts[-1] * tick)
 
 
@@ -300,9 +302,18 @@ def _display_matrix(rotation: int, mirrored: bool) -> list[int]:
     return [a * one, b * one, 0, c * one, d * one, 0, 0, 0, unit]
 
 
-def _write_tone(output: "av.container.OutputContainer", tone: object, start_s: Fraction, seconds: Fraction) -> None:
+def _write_tone(
+    output: "av.container.OutputContainer",
+    tone: object,
+    start_s: Fraction,
+    seconds: Fraction,
+    loud: tuple[float, float] | None = None,
+) -> None:
     n_samples, chunk = round(seconds * 48000), 1024
-    wave = (np.sin(np.arange(n_samples) * 2 * np.pi * 440 / 48000) * 0.3).astype(np.float32)
+    instants_s = np.arange(n_samples) / 48000
+    wave = (np.sin(instants_s * 2 * np.pi * 440) * 0.3).astype(np.float32)
+    if loud is not None:
+        wave[(instants_s >= loud[0]) & (instants_s < loud[1])] *= 3
     for begin in range(0, n_samples, chunk):
         piece = wave[begin : begin + chunk][np.newaxis]
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="fltp", layout="mono")

@@ -44,7 +44,11 @@ def orientation_of(frame: Any) -> Orientation:
     The matrix `[a b u, c d v, x y w]` shows the stored point (p, q) at (a p + c q, b p + d q), with q and the
     result's second axis pointing down. Angles between right angles, which no camera writes, go to the nearest.
     """
-    data = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:
+        # The library knows less kinds of side data than its FFmpeg writes; it can still tell the angle.
+        return Orientation(round(-frame.rotation / 90) % 4)
     if data is None:
         return Orientation()
     a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
