@@ -35,8 +35,8 @@ def compose(
     Classes are parted into training, validation and test; query and target never come from the same source.
     """
     from recue.cli.downloads import CountBar
-    from recue.datasets.compose import ComposeSettings
-    from recue.datasets.compose import compose as make
+    from recue.datasets import ComposeSettings
+    from recue.datasets import compose as make
 
     settings = ComposeSettings(
         n_train=train, n_val=val, n_test=test, max_instances=max_instances, source_pattern=source_pattern

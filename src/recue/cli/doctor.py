@@ -70,6 +70,7 @@ def _python() -> str:
 
 def _packages() -> str:
     """Versions, and that each can really be imported."""
+    import_module("recue.models")  # first: it keeps OpenVINO's reports from being sent
     found = []
     for name in _PACKAGES:
         try:
