@@ -201,7 +201,9 @@ _READERS = {
 
 
 def _unreadable(path: Path, error: Exception) -> MediaError:
-    return MediaError(f"'{path}' cannot be read as {path.suffix.lower()}: {error}")
+    # NumPy takes whatever it does not know for a pickle and advises to trust it: not what we want to pass on.
+    why = "it holds no plain arrays of numbers" if "allow_pickle" in str(error) else error
+    return MediaError(f"'{path}' cannot be read as {path.suffix.lower()}: {why}")
 
 
 def _listed(arrays: Mapping[str, NDArray[Any]]) -> str:
