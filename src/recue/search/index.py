@@ -17,6 +17,7 @@ from recue.models.weights import is_ready
 from recue.search.estimate import learn_speed, learnt_speed, require_room, with_estimates
 from recue.search.ingest import Ingest
 from recue.search.interrupt import StopSignals
+from recue.search.measure import measured_speed
 from recue.search.metadata import Metadata
 from recue.search.plan import make_plan
 from recue.search.pool import WorkerPool, default_workers, usable_cores
@@ -73,11 +74,12 @@ def plan_index(
     *,
     rebuild: bool = False,
 ) -> IngestPlan:
-    """What `index` would do. Reads files and catalogue, changes nothing."""
+    """What `index` would do. Reads files and catalogue, may measure the speed of encoding, changes nothing."""
     catalogue = gallery.videos() if gallery is not None else []
     if rebuild:
         paths, catalogue = [*(record.path for record in catalogue), *paths], []
-    return _estimated(scan(paths, catalogue, source), source, location)
+    plan = scan(paths, catalogue, source)
+    return _estimated(plan, source, location, IndexOptions(), stop=lambda: False)
 
 
 def index(
@@ -110,7 +112,7 @@ def index(
             raise IngestInterrupted(IngestReport(elapsed_s=elapsed_s, interrupted=True)) from error
         if not plan.files and not plan.missing:
             raise MediaError("no video was found there; name video files, or folders that hold some")
-        plan = announce(plan, source, location, options)
+        plan = announce(plan, source, location, options, stop=signals.asked)
         ingest = carry_out(_writable(location, gallery, source, plan), plan, source, options, stop=signals.asked)
         report = ingest.report(elapsed_s=perf_counter() - started, interrupted=signals.asked())
     options.tell(closing_event(plan, report))
@@ -163,13 +165,15 @@ def scan(
     return make_plan(given, catalogue, find=find, duration_s=duration_s, on_scan=on_scan, stop=stop)
 
 
-def announce(plan: IngestPlan, source: Source, location: Path, options: IndexOptions) -> IngestPlan:
+def announce(
+    plan: IngestPlan, source: Source, location: Path, options: IndexOptions, *, stop: Callable[[], bool]
+) -> IngestPlan:
     """Fill in the estimates, say them, and refuse what cannot fit.
 
     Raises:
         GalleryError: the disk is too small.
     """
-    plan = _estimated(plan, source, location)
+    plan = _estimated(plan, source, location, options, stop=stop)
     options.tell(IngestEvent("planned", total_s=plan.total_s, n_total=len(plan.to_encode), plan=plan))
     require_room(plan, location)
     return plan
@@ -184,8 +188,7 @@ def carry_out(
     files = plan.to_encode
     if files:
         started = perf_counter()
-        n_workers = options.workers or default_workers([file.duration_s for file in files])
-        threads = options.threads or max(1, usable_cores() // n_workers)
+        n_workers, threads = _hands(plan, options)
         with (
             WorkerPool(source.name, threads=threads) as pool,
             closing(
@@ -237,14 +240,20 @@ def _writable(location: Path, gallery: Gallery | None, source: Source, plan: Ing
     return open_gallery(location, create=True, source=info)
 
 
-def _estimated(plan: IngestPlan, source: Source, location: Path) -> IngestPlan:
-    return with_estimates(
-        plan,
-        dim=source.dim or None,
-        step_s=source.step_s,
-        times_real_time=learnt_speed(source.fingerprint),
-        location=location,
-    )
+def _hands(plan: IngestPlan, options: IndexOptions) -> tuple[int, int]:
+    """How many workers, and how many threads each."""
+    n_workers = options.workers or default_workers([file.duration_s for file in plan.to_encode])
+    return n_workers, options.threads or max(1, usable_cores() // n_workers)
+
+
+def _estimated(
+    plan: IngestPlan, source: Source, location: Path, options: IndexOptions, *, stop: Callable[[], bool]
+) -> IngestPlan:
+    speed = learnt_speed(source.fingerprint)
+    if speed is None:
+        n_workers, threads = _hands(plan, options)
+        speed = measured_speed(source, plan, n_workers=n_workers, threads=threads, stop=stop)
+    return with_estimates(plan, dim=source.dim or None, step_s=source.step_s, times_real_time=speed, location=location)
 
 
 def _find_files(paths: Iterable[Path], suffixes: tuple[str, ...]) -> list[Path]:

@@ -47,12 +47,13 @@ class LoadFailed:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """To a worker: encode this file, if it still has this size and time."""
+    """To a worker: encode this file, if it still has this size and time; `only_s`: no more than its beginning."""
 
     path: Path
     size_bytes: int
     mtime_ns: int
     content_hash: str | None
+    only_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

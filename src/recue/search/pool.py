@@ -19,7 +19,7 @@ Message = Loaded | LoadFailed | Progress | Done | Failed | Died
 _WORKER_BYTES = 1 << 30
 
 #: n threads in one worker are worth n to this power.
-_THREAD_GAIN = 0.85
+_THREAD_GAIN = 0.8
 
 
 @dataclass(slots=True, eq=False)

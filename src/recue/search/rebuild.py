@@ -65,7 +65,7 @@ def rebuild(
         except InterruptedError as error:
             elapsed_s = perf_counter() - started
             raise IngestInterrupted(IngestReport(elapsed_s=elapsed_s, interrupted=True)) from error
-        plan = announce(plan, source, location, options)
+        plan = announce(plan, source, location, options, stop=signals.asked)
 
         def metadata(path: Path) -> dict[str, Any]:
             kept = old[str(path)].metadata if str(path) in old else {}

@@ -13,7 +13,9 @@ from typing import Any
 
 from recue.core.errors import MediaError, MissingExtraError, RecueError, WeightsError
 from recue.core.protocols import Source
+from recue.core.segment import Segment
 from recue.features import load_source
+from recue.media import probe
 from recue.search.encode import encode_file
 from recue.search.hashing import content_hash
 from recue.search.messages import Done, Failed, Load, Loaded, LoadFailed, Progress, Task
@@ -49,13 +51,19 @@ def _receive(connection: "Connection[Any, Any]", orders: "SimpleQueue[Any]") -> 
             os._exit(1)  # the parent is gone: nobody waits for what is being encoded
 
 
-def _encode(
-    task: Task, source: Source, threads: int, connection: "Connection[Any, Any]"
-) -> Done | Failed | LoadFailed:
+def _encode(task: Task, source: Source, threads: int, connection: "Connection[Any, Any]") -> Done | Failed | LoadFailed:
     try:
         digest = task.content_hash or content_hash(task.path)
+        segment = None
+        if task.only_s is not None:
+            start_s = probe(task.path).start_s
+            segment = Segment(start_s, start_s + task.only_s)
         encoded = encode_file(
-            task.path, source, threads=threads, on_progress=lambda done_s: connection.send(Progress(done_s))
+            task.path,
+            source,
+            segment=segment,
+            threads=threads,
+            on_progress=lambda done_s: connection.send(Progress(done_s)),
         )
         stat = task.path.stat()
         if (stat.st_size, stat.st_mtime_ns) != (task.size_bytes, task.mtime_ns):

@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 
 from recue.core.errors import GalleryError, MissingExtraError, RecueError, UnknownNameError, WeightsError
+from recue.features import load_source
 from recue.search.estimate import learn_speed, learnt_speed, require_room, with_estimates
 from recue.search.ingest import Ingest
+from recue.search.measure import measured_speed
 from recue.search.messages import Died, Failed, LoadFailed, Progress
 from recue.search.pool import WorkerPool, default_workers, usable_cores
 from recue.search.report import IngestEvent, IngestPlan, PlannedFile
 from recue.search.schedule import Retried, encode_files
+from support.library import write_colours
 
 GB = 1 << 30
 FILE = PlannedFile(Path("/v/a.mp4"), "new", size_bytes=10, duration_s=100.0)
@@ -86,6 +89,30 @@ class TestWorkersThatDoNotStart:
         assert "signal 9; the system may have run out of memory" in Died(-9).reason
         assert "signal 11" in Died(-11).reason
         assert "status 3" in Died(3).reason
+
+
+class TestMeasuring:
+    def plan(self, path: Path, *, total_s: float) -> IngestPlan:
+        stat = path.stat()
+        file = PlannedFile(path, "new", size_bytes=stat.st_size, mtime_ns=stat.st_mtime_ns, duration_s=4.0)
+        return IngestPlan((file,), total_s=total_s)
+
+    def test_a_long_ingest_is_measured_first(self, tmp_path: Path, histogram: str) -> None:
+        path = write_colours(tmp_path / "a.mp4", 1)  # 32 frames of 20 ms: no faster than 6.25 times real time
+        source = load_source("histogram:delay_ms=20")
+        speed = measured_speed(source, self.plan(path, total_s=1000.0), n_workers=2, threads=1)
+        assert speed is not None
+        assert 0.5 < speed < 12.5
+
+    def test_a_short_one_is_not(self, tmp_path: Path, histogram: str) -> None:
+        path = write_colours(tmp_path / "a.mp4", 1)
+        assert measured_speed(load_source(histogram), self.plan(path, total_s=4.0), n_workers=1, threads=1) is None
+
+    @pytest.mark.parametrize("content", ["no video", ""])
+    def test_a_bad_file_tells_nothing(self, tmp_path: Path, histogram: str, content: str) -> None:
+        (tmp_path / "a.mp4").write_text(content)
+        plan = self.plan(tmp_path / "a.mp4", total_s=1000.0)
+        assert measured_speed(load_source(histogram), plan, n_workers=1, threads=1) is None
 
 
 class TestEstimates:
