@@ -5,6 +5,7 @@ and runs of evidence that follow the query at half to double its speed are found
 hold any number of them, or none.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +20,10 @@ from recue.core.segment import Segment
 from recue.localize.paths import Path, best_paths, fit_ends
 from recue.localize.scan import scan_bank
 from recue.localize.space import Space
-from recue.localize.suppress import hard_nms, soft_nms
+from recue.localize.suppress import best_first, hard_nms, soft_nms
+
+#: Ends of good matches that are looked at for each match that is wanted: some are ends of the same.
+_PEAKS_FOR_EACH = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +114,73 @@ class Align:
         Raises:
             ConfigError: there is no space.
         """
+        ends = self._scan(query, bank, videos, threads)
+        best = np.maximum.reduceat(ends, bank.offsets[:-1]) if len(bank) else ends
+        return best if videos is None else best[videos]
+
+    def search_bank(
+        self,
+        query: FeatureSequence,
+        bank: FeatureBank,
+        videos: NDArray[np.int64] | None = None,
+        *,
+        most: int,
+        threads: int = 1,
+    ) -> dict[int, list[ScoredSegment]]:
+        """What `localize_bank` answers for the best videos, and the best segments of all, without the rest.
+
+        The scan tells at which steps good matches end; only their surroundings are aligned in full. A path is at most
+        twice as long as the query, so nothing of a match lies outside them.
+
+        Args:
+            query: As for `localize_bank`.
+            bank: Mapped by `space`.
+            videos: Positions in the bank, increasing; None for all.
+            most: Segments that will be looked at: of the whole bank, and videos that must have their best one.
+            threads: For the scan.
+
+        Returns:
+            By position, best first; videos without a match are left out.
+
+        Raises:
+            ConfigError: there is no space.
+        """
+        ends = self._scan(query, bank, videos, threads)
+        peaks = _peaks(ends)
+        rows = peaks[_largest(ends[peaks], _PEAKS_FOR_EACH * most)]
+        best = np.maximum.reduceat(ends, bank.offsets[:-1])
+        for video in _largest(best, most):
+            inside = bank.rows(int(video))
+            rows = np.append(rows, inside.start + int(ends[inside].argmax()))
+        space = self._need_space()
+        mapped = space.apply(query.values)
+        thresholds = self.thresholds(space, mapped)
+        found: dict[int, list[ScoredSegment]] = {}
+        owners = np.searchsorted(bank.offsets, rows, "right") - 1
+        for video in np.unique(owners):
+            inside = bank.rows(int(video))
+            mine = np.unique(rows[owners == video])
+            least = float(ends[mine].min()) * (1.0 - 1e-4)  # the scan and the alignment round differently
+            segments: list[ScoredSegment] = []
+            for window in _windows(mine, 4 * len(mapped), inside):
+                similarity = np.asarray(bank.values[window], np.float32) @ mapped.T
+                bounds_s = bank.bounds_s[window]
+                segments += self._segments(similarity, thresholds, query, bounds_s[:, 0], bounds_s[:, 1], least)
+            if segments:
+                found[int(video)] = best_first(segments)[: self.n]
+        return found
+
+    def _scan(
+        self, query: FeatureSequence, bank: FeatureBank, videos: NDArray[np.int64] | None, threads: int
+    ) -> NDArray[np.float32]:
+        space = self._need_space()
+        mapped = space.apply(query.values)
+        return scan_bank(bank, mapped, self.thresholds(space, mapped), videos=videos, threads=threads)
+
+    def _need_space(self) -> Space:
         if self.space is None:
             raise ConfigError("a bank can be scanned only in the space it was mapped to; give `space`")
-        mapped = self.space.apply(query.values)
-        return scan_bank(bank, mapped, self.thresholds(self.space, mapped), videos=videos, threads=threads)
+        return self.space
 
     def null_scores(
         self, query: FeatureSequence
@@ -123,9 +190,8 @@ class Align:
         Raises:
             ConfigError: there is no space.
         """
-        if self.space is None:
-            raise ConfigError("null scores come from a gallery's background; give `space`")
-        return self._in_stretches(query, self.space.mirrored), self._in_stretches(query, self.space.stretches)
+        space = self._need_space()
+        return self._in_stretches(query, space.mirrored), self._in_stretches(query, space.stretches)
 
     def _in_stretches(self, query: FeatureSequence, stretches: NDArray[np.float32]) -> NDArray[np.float32]:
         n, steps, dim = stretches.shape
@@ -151,6 +217,7 @@ class Align:
         query: FeatureSequence,
         start_s: NDArray[np.float64],
         end_s: NDArray[np.float64],
+        min_score: float = 0.0,
     ) -> list[ScoredSegment]:
         gain = np.ascontiguousarray(similarity - thresholds, np.float32)
         ceiling = float(1.0 - thresholds.mean())
@@ -159,7 +226,36 @@ class Align:
             segment = Segment(float(start_s[path.first]), float(end_s[path.stop - 1]))
             return ScoredSegment(segment, path.score, query.segment(path.query_first, path.query_stop))
 
-        raw = {scored(path): path for path in best_paths(gain, most=8 * self.n)}
+        raw = {scored(path): path for path in best_paths(gain, most=8 * self.n, min_score=min_score)}
         # Those that say nearly the same as a better one go before their ends are looked for.
         fitted = [scored(fit_ends(gain, raw[one], ceiling=ceiling)) for one in hard_nms(raw, max_tiou=0.7, n=self.n)]
         return soft_nms(fitted, sigma=self.sigma, n=self.n, min_score=1e-6)
+
+
+def _largest(scores: NDArray[np.float32], n: int) -> NDArray[np.int64]:
+    """Positions of the `n` largest positive scores, or of all if there are fewer."""
+    positive = np.flatnonzero(scores > 0)
+    if len(positive) <= n:
+        return positive
+    return positive[np.argpartition(scores[positive], len(positive) - n)[len(positive) - n :]]
+
+
+def _peaks(scores: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Where scores are positive and neither neighbour is larger; the first of equals."""
+    if len(scores) < 2:
+        return np.flatnonzero(scores > 0)
+    risen = np.concatenate([[True], scores[1:] > scores[:-1]])
+    falls = np.concatenate([scores[:-1] >= scores[1:], [True]])
+    return np.flatnonzero(risen & falls & (scores > 0))
+
+
+def _windows(rows: NDArray[np.int64], reach: int, inside: slice) -> Iterator[slice]:
+    """Surroundings of increasing rows, joined where they overlap."""
+    first = max(inside.start, int(rows[0]) - reach)
+    stop = min(inside.stop, int(rows[0]) + reach)
+    for row in rows[1:]:
+        if row - reach > stop:
+            yield slice(first, stop)
+            first = max(inside.start, int(row) - reach)
+        stop = min(inside.stop, int(row) + reach)
+    yield slice(first, stop)

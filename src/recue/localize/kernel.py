@@ -14,43 +14,53 @@ Source: Smith and Waterman 1981, with the slope constraint of Sakoe and Chiba 19
 """
 
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Float32, Int32, Int64
 from numba import njit
 
 
 @njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator, unused-ignore]
 def scan_rows(
-    gain: Float32[np.ndarray, "rows query"],
+    similarity: Float32[np.ndarray, "rows query"],
+    thresholds: Float32[np.ndarray, " query"],
+    edges: Int64[np.ndarray, " edges"],
+    fresh: bool,
     state: Float32[np.ndarray, "4 padded"],
     best: Float32[np.ndarray, " rows"],
 ) -> None:
-    """Best score of a path that ends at each row, without where it began.
+    """Best score of a path that ends at each row, without where it began, for a block of several references.
 
     Args:
-        gain: Similarity less the threshold; positive where a match is likely.
-        state: Four work rows of `query + 2`. The first two carry the scores across calls, so a long reference can
-            be scanned in blocks; fill with zeros to begin a reference. The two first columns stay zero.
+        similarity: Of the rows with the query.
+        thresholds: Taken from it; the gain is positive where a match is likely.
+        edges: Where references begin inside the block, from 0 to the number of rows, both included.
+        fresh: Whether a reference begins at row 0; if not, the state of the block before goes on.
+        state: Four work rows of `query + 2`; the first two carry the scores from block to block. The two first
+            columns stay zero.
         best: Filled in; 0 where no path of positive sum ends.
 
     Cost: O(rows * query) time, O(query) memory.
     """
-    n_rows, n_query = gain.shape
+    n_query = similarity.shape[1]
     moved, held, next_moved, next_held = state[0], state[1], state[2], state[3]
-    for row in range(n_rows):
-        row_best = np.float32(0.0)
-        for i in range(n_query):
-            here = gain[row, i]
-            one = max(moved[i + 1], held[i + 1])
-            two = max(moved[i], held[i])
-            by_move = max(np.float32(0.0), max(one, two)) + here
-            by_hold = moved[i + 2] + here
-            next_moved[i + 2] = by_move
-            next_held[i + 2] = by_hold
-            row_best = max(row_best, max(by_move, by_hold))
-        best[row] = row_best
-        moved, next_moved = next_moved, moved
-        held, next_held = next_held, held
-    if n_rows % 2 == 1:
+    for part in range(len(edges) - 1):
+        if part > 0 or fresh:
+            moved[:] = 0.0
+            held[:] = 0.0
+        for row in range(edges[part], edges[part + 1]):
+            row_best = np.float32(0.0)
+            for i in range(n_query):
+                here = similarity[row, i] - thresholds[i]
+                one = max(moved[i + 1], held[i + 1])
+                two = max(moved[i], held[i])
+                by_move = max(np.float32(0.0), max(one, two)) + here
+                by_hold = moved[i + 2] + here
+                next_moved[i + 2] = by_move
+                next_held[i + 2] = by_hold
+                row_best = max(row_best, max(by_move, by_hold))
+            best[row] = row_best
+            moved, next_moved = next_moved, moved
+            held, next_held = next_held, held
+    if len(similarity) % 2 == 1:
         # The rows have changed places an odd number of times: the carried ones are the second pair.
         for i in range(n_query + 2):
             state[0, i] = moved[i]

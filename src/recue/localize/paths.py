@@ -44,20 +44,23 @@ class Path:
         return self.query_stop - self.query_first
 
 
-def best_paths(gain: Float32[np.ndarray, "reference query"], *, most: int, hold_cost: float = 0.0) -> list[Path]:
+def best_paths(
+    gain: Float32[np.ndarray, "reference query"], *, most: int, hold_cost: float = 0.0, min_score: float = 0.0
+) -> list[Path]:
     """The best paths of different beginnings, best first; ties go to the earlier end.
 
     Args:
         gain: Similarity less the threshold, contiguous.
         most: Paths to return at most.
         hold_cost: See `align_rows`.
+        min_score: Leave out paths below it.
 
     Cost: O(reference · query).
     """
     best = np.empty(len(gain), np.float32)
     start_row, start_query, end_query, n_held = (np.empty(len(gain), np.int32) for _ in range(4))
     align_rows(gain, hold_cost, best, start_row, start_query, end_query, n_held)
-    rows = np.flatnonzero(best > 0)
+    rows = np.flatnonzero((best > 0) & (best >= min_score))
     rows = rows[np.argsort(-best[rows], kind="stable")]
     # Paths that begin in the same cell are one match seen at different moments: its best end speaks for it.
     origins: set[tuple[int, int]] = set()

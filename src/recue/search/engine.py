@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
@@ -23,9 +23,8 @@ from recue.search.calibrate import DEFAULT_MIN_CONFIDENCE, Null
 from recue.search.rank import Found, rank
 from recue.search.spaces import gallery_space
 
-#: Videos that are localized in full after the scan, at least; the scan has found their best scores exactly, so a
-#: video beyond them can only hold moments that rank behind.
-_MIN_CANDIDATES = 64
+#: Segments that are looked at after the scan, at least: suppression and caps leave out some of the best.
+_MIN_WANTED = 64
 
 #: A result that shares this much with the place the query was taken from is that place.
 _SELF_TIOU = 0.5
@@ -142,11 +141,10 @@ def _pass(
     bank = gallery.bank(space)
     positions = np.array([i for i, video_id in enumerate(bank.video_ids) if video_id in wanted], np.int64)
     if isinstance(localizer, Align):
-        aligner = localizer.with_space(space)
-        scores = aligner.best_scores(query, bank, positions, threads=threads or os.cpu_count() or 1)
-        order = np.argsort(-scores, kind="stable")[: max(_MIN_CANDIDATES, 2 * top)]
-        candidates = positions[order[scores[order] > 0]]
-        per_video = aligner.localize_bank(query, bank, candidates)
+        aligner = replace(localizer.with_space(space), n=max(localizer.n, 2 * top))
+        n_threads = threads or os.cpu_count() or 1
+        by_video = aligner.search_bank(query, bank, positions, most=max(_MIN_WANTED, 4 * top), threads=n_threads)
+        candidates, per_video = np.array(list(by_video), np.int64), list(by_video.values())
         null = Null.fit(*aligner.null_scores(query), n_steps=bank.n_steps)
         return _Searched(_flatten(bank, candidates, per_video), null, bank, space)
     plain = gallery.bank()

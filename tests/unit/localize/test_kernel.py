@@ -1,6 +1,7 @@
 """The kernel against a plain recursion that tries every path."""
 
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -56,17 +57,18 @@ def test_scores_and_starts_equal_the_search_over_all_paths(seed):
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("n_query", [1, 2, 20])
-def test_scanning_in_blocks_equals_aligning_whole(seed, n_query):
+def test_scanning_in_blocks_equals_aligning_each_reference(seed, n_query):
     rng = np.random.default_rng(seed)
-    gain = rng.normal(-0.2, 1.0, size=(53, n_query)).astype(np.float32)
-    whole, *_ = run_align(gain)
+    similarity = rng.normal(0.1, 1.0, size=(93, n_query)).astype(np.float32)
+    thresholds = rng.uniform(0.2, 0.4, n_query).astype(np.float32)
+    references = [0, 30, 31, 36, 88, 93]
+    expected = [run_align(np.ascontiguousarray(similarity[a:b] - thresholds))[0] for a, b in pairwise(references)]
     state = np.zeros((4, n_query + 2), np.float32)
-    parts = []
-    for block in np.split(gain, [1, 2, 9, 30, 31]):
-        best = np.empty(len(block), np.float32)
-        scan_rows(np.ascontiguousarray(block), state, best)
-        parts.append(best)
-    np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-4, atol=1e-5)
+    best = np.full(93, np.nan, np.float32)
+    for begin, end in pairwise([0, 1, 2, 9, 30, 33, 70, 93]):
+        edges = np.array([begin, *(r for r in references if begin < r < end), end]) - begin
+        scan_rows(similarity[begin:end], thresholds, edges, begin in references, state, best[begin:end])
+    np.testing.assert_allclose(best, np.concatenate(expected), rtol=1e-4, atol=1e-5)
 
 
 def diagonal(n_rows, cells):
