@@ -32,14 +32,14 @@ NAME = "i3d"
 WEIGHT = "i3d-kinetics400"
 
 #: Raise when the same options begin to give other features.
-VERSION = 1
+VERSION = 2
 
 #: Frames of a chunk, and so of memory: the network's largest layer holds 6 MB a frame at 224 pixels.
 _CHUNK_FRAMES = 32
 
 #: How often the first frame is repeated before the video, by stride. Together with the delay of the network it puts
 #: the centre of what a step sees half a frame from the middle of the step's own frames.
-_LEAD_FRAMES = {8: 26, 4: 24}
+_LEAD_FRAMES = {8: 27, 4: 25}
 
 
 @dataclass(frozen=True, slots=True)
