@@ -50,7 +50,7 @@ class IngestProgress:
             TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-            TextColumn("left {task.fields[name]}", table_column=None),
+            TextColumn("left  {task.fields[name]}"),
             console=self._console,
             transient=True,
             expand=True,
