@@ -289,6 +289,8 @@ class TestRefusals:
             library.index(few, profile="fsat")
         with pytest.raises(ConfigError, match="workers is 1 or more"):
             library.index(few, backbone=histogram, workers=0)
+        with pytest.raises(ConfigError, match="makes its own plan"):
+            library.index(library.plan(few, backbone=histogram), backbone=histogram, rebuild=True)
 
     def test_absent_weights(self, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("RECUE_CACHE", str(tmp_path / "no-weights"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
-from recue.core.errors import GalleryError, VideoNotFoundError
+from recue.core.errors import ConfigError, GalleryError, VideoNotFoundError
 from recue.core.moment import SearchResult
 from recue.core.protocols import Source
 from recue.core.record import VideoRecord
@@ -126,7 +126,8 @@ class Library:
             metadata: A mapping for every video, or a function from its path to its mapping. Over what it had.
             rebuild: Make all features again, from the files the gallery knows, and with the backbone that is asked
                 for. The old ones stay searchable until all new ones are there.
-            prune: Remove the videos whose file lay under `paths` and is gone.
+            prune: Remove the videos whose file lay under `paths` and is gone. With `rebuild`, also let go of those
+                that cannot be encoded again.
             workers: Processes that encode; by default one a core.
             threads: Of each worker; by default the cores divided by the workers.
             progress: Called with the news, in this thread.
@@ -147,10 +148,13 @@ class Library:
         tell = progress or (lambda event: None)
         options = IndexOptions(metadata, prune, workers, threads, tell)
         try:
-            if rebuild and gallery is not None and not isinstance(paths, IngestPlan):
+            if isinstance(paths, IngestPlan):
+                if rebuild:
+                    raise ConfigError("a rebuild makes its own plan: give the paths, not a plan")
+                return index(self._location, gallery, paths, source, options)
+            if rebuild and gallery is not None:
                 return rebuild_gallery(self._location, gallery, _listed(paths), source, options)
-            what = paths if isinstance(paths, IngestPlan) else _listed(paths)
-            return index(self._location, gallery, what, source, options)
+            return index(self._location, gallery, _listed(paths), source, options)
         finally:
             self._opened = self._source = None
 
