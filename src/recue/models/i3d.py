@@ -46,14 +46,18 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tupl
     return total // 2, total - total // 2
 
 
-def _pad(x: Tensor, kernel: Triple, stride: Triple, dilation: Triple, *, in_time: bool) -> Tensor:
-    time, height, width = (
+def _padding(x: Tensor, kernel: Triple, stride: Triple, dilation: Triple, *, in_time: bool) -> list[tuple[int, int]]:
+    """Cells before and after along time, height and width."""
+    pairs = [
         same_padding(int(size), k, s, d) for size, k, s, d in zip(x.shape[2:], kernel, stride, dilation, strict=True)
-    )
-    if not in_time:
-        time = (0, 0)
-    if not any((*time, *height, *width)):
+    ]
+    return pairs if in_time else [(0, 0), *pairs[1:]]
+
+
+def _padded(x: Tensor, padding: list[tuple[int, int]]) -> Tensor:
+    if not any(before or after for before, after in padding):
         return x
+    time, height, width = padding
     return functional.pad(x, (*width, *height, *time))
 
 
@@ -70,14 +74,16 @@ class ConvUnit(nn.Module):
 
     def forward(self, x: Tensor, *, pad_time: bool = True) -> Tensor:
         """`[batch, in, time, height, width]` to `[batch, out, ...]`; without padding in time, fewer cells come out."""
-        return functional.relu(self.conv(_pad(x, self.kernel, self.stride, self.dilation, in_time=pad_time)))
+        padding = _padding(x, self.kernel, self.stride, self.dilation, in_time=pad_time)
+        return functional.relu(self.conv(_padded(x, padding)))
 
 
 class MaxPool(nn.Module):
     """Max pooling with "SAME" padding.
 
     TensorFlow pads with minus infinity. Every input here comes out of a ReLU and every window holds at least one
-    real cell, so zeros give the same maxima and need no special case in low precision.
+    real cell, so zeros give the same maxima and need no special case in low precision. Where all padding is at the
+    ends, rounding the number of windows up does the same and costs no copy.
     """
 
     def __init__(self, kernel: Triple, stride: Triple, dilation_t: int = 1) -> None:
@@ -87,8 +93,11 @@ class MaxPool(nn.Module):
 
     def forward(self, x: Tensor, *, pad_time: bool = True) -> Tensor:
         """Same channels, ceil(size / stride) cells along each padded axis."""
-        padded = _pad(x, self.kernel, self.stride, self.dilation, in_time=pad_time)
-        return functional.max_pool3d(padded, self.kernel, self.stride, dilation=self.dilation)
+        padding = _padding(x, self.kernel, self.stride, self.dilation, in_time=pad_time)
+        at_ends = self.stride != (1, 1, 1) and not any(before for before, _ in padding)
+        if not at_ends:
+            x = _padded(x, padding)
+        return functional.max_pool3d(x, self.kernel, self.stride, dilation=self.dilation, ceil_mode=at_ends)
 
 
 class Mixed(nn.Module):
