@@ -99,6 +99,8 @@ def index(
         GalleryError: not enough disk, or the gallery cannot be written.
     """
     started = perf_counter()
+    if gallery is not None and gallery.videos():
+        open_gallery(location, source=SourceInfo.of(source))  # refuses another source before any work
     require_weights(source)
     with StopSignals() as signals:
         try:
