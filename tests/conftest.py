@@ -53,9 +53,8 @@ def _skip_reason(item: pytest.Item, config: pytest.Config) -> str | None:
 def _absent_weights(names: tuple[str, ...]) -> list[str]:
     """Those of `names` (default: what the default profile needs) that are not in the cache."""
     try:
-        from recue.models.weights import is_ready
-
         from recue.features import weights_needed
+        from recue.models.weights import is_ready
     except ImportError as error:
         return [str(error)]
     return [name for name in names or weights_needed("balanced") if not is_ready(name)]
