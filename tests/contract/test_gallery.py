@@ -159,9 +159,7 @@ def test_an_update_changes_the_row_alone(gallery: Gallery) -> None:
         replace(second, name="b"),
     ]
     gallery.update(*moved)
-    assert_holds(
-        gallery, {moved[0].id: (moved[0], make_features(1, 5)), moved[1].id: (moved[1], make_features(2, 5))}
-    )
+    assert_holds(gallery, {moved[0].id: (moved[0], make_features(1, 5)), moved[1].id: (moved[1], make_features(2, 5))})
     assert gallery.get(first.id).added_at == added_at
     np.testing.assert_array_equal(gallery.vectors(first.id), vectors)
     assert gallery.version == version

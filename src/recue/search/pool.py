@@ -109,9 +109,7 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def default_workers(
-    durations_s: Sequence[float], *, n_cores: int | None = None, free_bytes: int | None = None
-) -> int:
+def default_workers(durations_s: Sequence[float], *, n_cores: int | None = None, free_bytes: int | None = None) -> int:
     """How many workers finish soonest, the cores shared out among them evenly.
 
     One process a core beats threads as long as there are enough files of similar length. When one file is most of
