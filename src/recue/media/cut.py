@@ -8,10 +8,11 @@ import av
 
 from recue.core.errors import ConfigError, MediaError
 from recue.core.segment import Segment
-from recue.media.probe import declared_span, measured_end
+from recue.media.packets import measured_end
 from recue.media.recode import recode
 from recue.media.remux import remux
 from recue.media.source import opened
+from recue.media.span import declared_span
 from recue.media.timeline import exact, require_inside
 
 #: `exact` encodes again and is right to the frame; `copy` takes the packets as they are, from a key frame on.

@@ -16,7 +16,7 @@ class Damage:
         n_gaps: Stretches without a picture in a stream that was steady before: a pause, or lost data that left no
             other trace.
         first_gap: From when to when the first of them lasts, in seconds.
-        n_jumps: Times that the clock jumped back.
+        n_jumps: Times that the clock was set anew.
         n_disordered: Pictures left out because they came at or before the one before.
         without_times: Whether times had to be made from the frame rate.
     """
@@ -68,7 +68,7 @@ class Damage:
                 )
         if self.n_jumps:
             times = "once" if self.n_jumps == 1 else f"{self.n_jumps} times"
-            said.append(f"the clock jumps back {times}; times from there on are counted through")
+            said.append(f"the clock jumps {times}; times from there on are counted through")
         if self.n_disordered:
             said.append(f"{self.n_disordered} pictures left out: their times do not increase")
         if self.without_times is not None:

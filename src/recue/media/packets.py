@@ -1,6 +1,6 @@
 """Packets: what lies in a file before decoding, on one continuous clock, with every bad spot survived and counted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -9,6 +9,7 @@ import av
 
 from recue.media.damage import Damage
 from recue.media.source import Source
+from recue.media.span import declared_span
 
 #: Containers whose ticks are milliseconds: they round the times of pictures.
 _MS_TICKS = (Fraction(1, 2000), Fraction(1, 500))
@@ -16,6 +17,8 @@ _MS_TICKS = (Fraction(1, 2000), Fraction(1, 500))
 _SILENT_FORMATS = frozenset({"matroska", "mpegts", "mpeg", "flv", "asf", "avi"})
 #: Pictures that must have come steadily before a gap between two of them is worth a word.
 _MIN_STEADY = 50
+#: Seconds by which a timestamp must be off to be called wild.
+_WILD_S = 10
 #: Unreadable spots in a row after which the rest of a file is given up.
 _MAX_FAILURES = 100
 #: Packets to look at after a seek before the place is called hopeless.
@@ -30,6 +33,29 @@ class KeyFrame:
 
     shown: Fraction
     seek_to: int | None
+
+
+def sound_packets(container: Any, streams: Any, on_bad_spot: Callable[[], None]) -> Iterator[Any]:
+    """The packets with something in them, from where the container stands; goes on behind unreadable spots."""
+    failures = 0
+    packets = container.demux(streams)
+    while failures < _MAX_FAILURES:
+        try:
+            packet = next(packets, None)
+        except IndexError:
+            # A stream that shows up late, as in broadcasts: the library has no place for it, and it is not ours.
+            packets = container.demux(streams)
+            continue
+        except (av.error.FFmpegError, OSError):
+            failures += 1
+            on_bad_spot()
+            packets = container.demux(streams)
+            continue
+        if packet is None:
+            return
+        failures = 0
+        if packet.size:
+            yield packet
 
 
 class Packets:
@@ -67,6 +93,11 @@ class Packets:
         self.lags = "avi" in self.formats and source.stream.codec_context.reorder_depth > 0
         self.is_timed = self.start is not None and not self.lags
         self.seekable = self.is_timed
+        end = declared_span(source)[1]
+        self._far = int(_WILD_S / tick)
+        self._last_sane = None if end is None else int(end / tick) + self._far
+        # Presentation times go up and down by some frames, where a file stores no decoding times beside them.
+        self._reorder = int(max(Fraction(1), 16 * self.frame_s) / tick)
         self._is_silent = bool(self.formats & _SILENT_FORMATS)
         self._configure = configure
         self._n_steady, self._steady_step = 0, Fraction(0)
@@ -84,20 +115,7 @@ class Packets:
         if self._ahead is not None:
             packet, self._ahead = self._ahead, None
             return packet
-        failures = 0
-        while failures < _MAX_FAILURES:
-            try:
-                packet = next(self._demux, None)
-            except (av.error.FFmpegError, OSError):
-                # The library can mostly go on behind a bad spot.
-                failures += 1
-                self.damage.spot(self.end)
-                self._demux = self.source.container.demux(self.source.stream)
-                continue
-            if packet is None:
-                break
-            if packet.size == 0:
-                continue
+        for packet in self._demux:
             self._keep_clock(packet)
             if packet.is_corrupt:
                 self.damage.spot(self.time_of(packet) or self.end)
@@ -174,24 +192,41 @@ class Packets:
         self.context = self.source.stream.codec_context
         if self._configure is not None and not self.context.is_open:
             self._configure(self)
-        self._demux = self.source.container.demux(self.source.stream)
+        self._demux = sound_packets(self.source.container, self.source.stream, self._note_bad_spot)
         self._ahead = None
         self._last_dts: int | None = None
         self._latest: Fraction | None = None
         self._offset = 0
+        self._suspect: int | None = None
         self.exhausted = False
 
+    def _note_bad_spot(self) -> None:
+        self.damage.spot(self.end)
+
     def _keep_clock(self, packet: Any) -> None:
-        """Close backward jumps of the clock (joined recordings), and remember the latest end."""
+        """Close jumps of the clock, put wild timestamps in line, and remember the latest end."""
         stamp = packet.dts if packet.dts is not None else packet.pts
         if stamp is None:
             self.end += self.frame_s
             return
-        last, second = self._last_dts, int(1 / self.tick)
-        if last is not None and stamp + self._offset < last - second:
-            self._offset = last + max(1, int(self.frame_s / self.tick)) - stamp
-            self.damage.n_jumps += 1
-            self.seekable = False
+        if self._is_wild(stamp):
+            if self._suspect is not None and abs(stamp - self._suspect) < self._reorder:
+                # Two that agree: the clock was set anew, as where two recordings were joined.
+                self._offset = self._next_stamp() - stamp
+                self.damage.n_jumps += 1
+                self.seekable = False
+                self._suspect = None
+            else:
+                self._suspect = stamp
+                packet.dts = packet.pts = self._next_stamp() - self._offset
+            stamp = packet.dts if packet.dts is not None else packet.pts
+        else:
+            is_torn = packet.pts is not None and abs(packet.pts - stamp) > self._far
+            if is_torn:
+                packet.pts = stamp
+            if is_torn or self._suspect is not None:
+                self.damage.spot(self.end)
+            self._suspect = None
         if self._offset:
             if packet.pts is not None:
                 packet.pts += self._offset
@@ -204,6 +239,18 @@ class Packets:
                 self._watch_gap(shown)
             self.end = max(self.end, shown + (packet.duration * self.tick if packet.duration else self.frame_s))
 
+    def _is_wild(self, stamp: int) -> bool:
+        """Whether a timestamp cannot follow the last one: far back, or far on and beyond the end of the file."""
+        last, value = self._last_dts, stamp + self._offset
+        if last is None:
+            return False
+        if value < last - self._reorder:
+            return True
+        return self._last_sane is not None and value > max(last + self._far, self._last_sane + self._offset)
+
+    def _next_stamp(self) -> int:
+        return (self._last_dts or 0) + max(1, int(self.frame_s / self.tick))
+
     def _watch_gap(self, shown: Fraction) -> None:
         latest, self._latest = self._latest, max(self._latest or shown, shown)
         if latest is None or shown <= latest:
@@ -214,3 +261,12 @@ class Packets:
             self._steady_step = max(self._steady_step, step)
         elif step > 4 * self._steady_step:
             self.damage.gap(latest, shown)
+
+
+def measured_end(source: Source) -> Fraction:
+    """Read a file through, without decoding, to learn where it ends; the source is left reopened."""
+    source.reopen()
+    packets = Packets(source)
+    packets.read_to_end()
+    source.reopen()
+    return packets.end

@@ -9,8 +9,9 @@ from pathlib import Path
 from recue.core.errors import MediaError
 from recue.media.decode import Reader
 from recue.media.orientation import Orientation, orientation_of
-from recue.media.packets import Packets
+from recue.media.packets import measured_end
 from recue.media.source import Source, opened
+from recue.media.span import declared_span
 
 #: Index entries that are looked at to tell whether the rate varies and how far apart key frames are.
 _MAX_ENTRIES = 5000
@@ -96,28 +97,6 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         )
 
 
-def declared_span(source: Source) -> tuple[Fraction | None, Fraction | None]:
-    """First presentation time and end as the file declares them, exact; None for what it does not."""
-    stream, container = source.stream, source.container
-    start = None if stream.start_time is None else stream.start_time * source.tick
-    if container.format.name == "mpeg":
-        return start, None  # program streams are guessed at from their bit rate, and wrong by parts of a second
-    if container.format.name == "avi" and stream.frames and stream.average_rate:
-        # Its duration is scaled down to the bytes that are there; the count of frames tells what is missing.
-        return start, (start or 0) + stream.frames / Fraction(stream.average_rate)
-    if stream.duration:
-        return start, (start or 0) + stream.duration * source.tick
-    written = _written_duration(stream.metadata.get("DURATION", ""))
-    if written is not None:
-        # Matroska counts it from the start of the file, not of the stream.
-        return start, max(written, start or Fraction(0))
-    if container.duration and container.format.name.startswith("matroska"):
-        return start, max(Fraction(container.duration, 1_000_000), start or Fraction(0))
-    if container.duration:
-        return start, Fraction((container.start_time or 0) + container.duration, 1_000_000)
-    return start, None
-
-
 def pixel_aspect(source: Source) -> Fraction:
     """Width over height of a stored pixel; 1 where the file says nothing or something absurd."""
     aspect = Fraction(source.stream.sample_aspect_ratio or 1)
@@ -132,16 +111,6 @@ def shown_size(source: Source, frame: object) -> tuple[int, int, Orientation]:
     if orientation.swaps_sides:
         height, width = width, height
     return height, width, orientation
-
-
-def _written_duration(text: str) -> Fraction | None:
-    parts = text.split(":")
-    try:
-        hours, minutes, seconds = int(parts[0]), int(parts[1]), Fraction(parts[2])
-    except (IndexError, ValueError, ZeroDivisionError):
-        return None
-    length = 3600 * hours + 60 * minutes + seconds
-    return length if length > 0 else None
 
 
 def _from_index(source: Source) -> tuple[bool | None, float | None]:
@@ -161,12 +130,3 @@ def _from_index(source: Source) -> tuple[bool | None, float | None]:
     spread = max(steps) - min(steps)
     # One tick is rounding, unless ticks are as long as frames.
     return spread > 1 or spread * source.tick > Fraction(1, 200), key_interval
-
-
-def measured_end(source: Source) -> Fraction:
-    """Read a file through, without decoding, to learn where it ends; the source is left reopened."""
-    source.reopen()
-    packets = Packets(source)
-    packets.read_to_end()
-    source.reopen()
-    return packets.end

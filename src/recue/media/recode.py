@@ -1,26 +1,22 @@
 """The exact cut: decode, trim, encode again."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 
 from recue.core.errors import MediaError
 from recue.media.decode import Picture, Reader
 from recue.media.orientation import Orientation, orientation_of
+from recue.media.sound import Sound
 from recue.media.source import Source, opened
 
 _CRF = "18"
 #: Pixel formats that the encoder takes as they are; others become 8-bit 4:2:0.
 _KEPT_FORMATS = frozenset({"yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le"})
-
-#: Samples a second that the encoder takes as they are.
-_KEPT_SOUND_RATES = (16000, 22050, 24000, 32000, 44100, 48000)
 
 
 def recode(source: Source, begin: Fraction, stop: Fraction, out: Path) -> tuple[Fraction, Fraction]:
@@ -40,7 +36,7 @@ def recode(source: Source, begin: Fraction, stop: Fraction, out: Path) -> tuple[
         video = _Pictures(output, source, first.frame, begin)
         # A reader of its own: sound and pictures lie in no agreed order.
         with opened(source.path) as again:
-            tone = _Sound.of(again, output, begin, stop)
+            tone = Sound.of(again, output, begin, stop)
             held: Picture | None = None
             for picture in _with(first, pictures):
                 if held is not None:
@@ -50,6 +46,8 @@ def recode(source: Source, begin: Fraction, stop: Fraction, out: Path) -> tuple[
                 held = picture
             assert held is not None
             stop = min(stop, max(reader.packets.end, held.shown)) if reader.packets.exhausted else stop
+            if stop <= begin:
+                raise MediaError(f"'{source.path}' is cut short: its pictures end at {float(stop):.3f} s")
             video.write(held, stop)
             video.finish()
             if tone is not None:
@@ -133,73 +131,3 @@ class _Pictures:
             # The encoder gives all the same length; the last one's decides where the cut ends.
             packet.duration = self._lengths.pop(packet.pts, packet.duration)
             self._output.mux(packet)
-
-
-class _Sound:
-    """Trims the first sound track to the cut and encodes it alongside."""
-
-    def __init__(self, source: Source, output: Any, track: Any, begin: Fraction, stop: Fraction) -> None:
-        self._begin, self._stop, self._output = begin, stop, output
-        context = track.codec_context
-        layout = context.layout.name if context.layout.nb_channels <= 2 else "stereo"
-        rate: int = context.sample_rate if context.sample_rate in _KEPT_SOUND_RATES else 48000
-        self._rate = rate
-        self._stream = output.add_stream("aac", rate=rate, layout=layout)
-        self._resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
-        self._frames = self._decoded(source, track, begin)
-        self._next: Any = None
-        self._written = 0
-
-    @classmethod
-    def of(cls, source: Source, output: Any, begin: Fraction, stop: Fraction) -> "_Sound | None":
-        for track in source.container.streams.audio:
-            if track.codec_context is not None and track.codec_context.sample_rate:
-                return cls(source, output, track, begin, stop)
-        return None
-
-    def write_until(self, instant: Fraction) -> None:
-        """Encode what sounds before an instant on the input's clock."""
-        while True:
-            if self._next is None:
-                self._next = next(self._frames, None)
-            if self._next is None or self._next[0] >= instant:
-                return
-            self._write(*self._next)
-            self._next = None
-
-    def finish(self) -> None:
-        """Encode what is held back."""
-        self._output.mux(self._stream.encode(None))
-
-    def _write(self, shown: Fraction, samples: Any) -> None:
-        skip = max(0, round((self._begin - shown) * self._rate))
-        keep = min(samples.shape[1], round((self._stop - shown) * self._rate))
-        if keep <= skip:
-            return
-        position = round((shown - self._begin) * self._rate) + skip
-        # Rounding must not make neighbours overlap.
-        position = max(position, self._written)
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(samples[:, skip:keep]), format="fltp", layout=self._stream.layout.name
-        )
-        frame.sample_rate, frame.pts, frame.time_base = self._rate, position, Fraction(1, self._rate)
-        self._written = position + keep - skip
-        self._output.mux(self._stream.encode(frame))
-
-    def _decoded(self, source: Source, track: Any, begin: Fraction) -> Iterator[tuple[Fraction, Any]]:
-        """Start time and samples `[channels, n]` of each block of sound, from about a second before `begin`."""
-        tick = Fraction(track.time_base)
-        with suppress(av.error.FFmpegError):
-            source.container.seek(int(max(begin - 1, Fraction(0)) / tick), stream=track)
-        for packet in source.container.demux(track):
-            try:
-                frames = packet.decode()
-            except av.error.FFmpegError:
-                continue  # a damaged block of sound is a short silence
-            for frame in frames:
-                if frame.pts is None:
-                    continue
-                shown = Fraction(frame.pts) * Fraction(frame.time_base)
-                for block in self._resampler.resample(frame):
-                    yield shown, block.to_ndarray()
-                    shown += Fraction(block.samples, self._rate)

@@ -8,6 +8,7 @@ import av
 
 from recue.core.errors import MediaError
 from recue.media.decode import Reader
+from recue.media.packets import sound_packets
 from recue.media.source import Source
 
 #: Packets of other tracks to wait for once the pictures are through.
@@ -37,9 +38,8 @@ def remux(source: Source, begin: Fraction, stop: Fraction, out: Path) -> tuple[F
         }
         video = copies[source.stream.index]
         n_trailing = 0
-        for packet in source.container.demux(tracks):
-            if packet.size:
-                copies[packet.stream_index].take(packet, output)
+        for packet in sound_packets(source.container, tracks, lambda: None):
+            copies[packet.stream_index].take(packet, output)
             n_trailing += video.is_done
             if all(copy.is_done for copy in copies.values()) or n_trailing > _MAX_TRAILING:
                 break

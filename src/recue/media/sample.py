@@ -13,10 +13,11 @@ from recue.core.frames import Frame, FrameSampling
 from recue.core.segment import Segment
 from recue.media.decode import Picture, Reader
 from recue.media.orientation import orientation_of
-from recue.media.packets import Packets
+from recue.media.packets import Packets, measured_end
 from recue.media.picture import Painter
-from recue.media.probe import declared_span, measured_end, pixel_aspect
+from recue.media.probe import pixel_aspect
 from recue.media.source import Source, opened
+from recue.media.span import declared_span
 from recue.media.timeline import exact, grid, on_screen, require_inside
 
 _Paint = Callable[[Picture], NDArray[np.uint8]]
@@ -82,7 +83,15 @@ def sample(
             else:
                 instants = grid(anchor, sampling.rate_fps, segment)
                 frames = _on_grid(packets, on_screen(reader, pictures, instants), paint, 1 / sampling.rate_fps)
-            yield from _ended(frames, packets, segment, end)
+            is_empty = True
+            for frame in _ended(frames, packets, segment, end):
+                is_empty = False
+                yield frame
+            if is_empty:
+                raise MediaError(
+                    f"'{path}' holds no picture from {float(begin):.3f} s on: it is cut short at "
+                    f"{float(packets.end):.3f} s; copy it again, or choose an earlier stretch"
+                )
         finally:
             if warnings is not None:
                 warnings.extend(

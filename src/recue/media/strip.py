@@ -13,9 +13,11 @@ from recue.core.errors import ConfigError, MediaError
 from recue.core.frames import Skip
 from recue.core.segment import Segment
 from recue.media.decode import Reader
+from recue.media.packets import measured_end
 from recue.media.picture import Painter
-from recue.media.probe import declared_span, measured_end, pixel_aspect, shown_size
+from recue.media.probe import pixel_aspect, shown_size
 from recue.media.source import Source, opened
+from recue.media.span import declared_span
 from recue.media.timeline import exact, on_screen, require_inside
 
 

@@ -6,7 +6,7 @@ import pytest
 from recue.core.errors import MediaError
 from recue.core.frames import Frame, FrameSampling
 from recue.core.segment import Segment
-from recue.media import sample
+from recue.media import cut, sample
 from support.variants import VARIANTS, Variant
 from support.videos import overwrite, read_number, write_video
 
@@ -81,6 +81,19 @@ def test_a_file_cut_short_gives_what_it_holds(tmp_path: Path, variants: dict[str
         assert "the file says 0:00:0" + str(round(start_s + 4)) in said
 
 
+def test_a_stretch_that_was_cut_off_is_an_error(tmp_path: Path, variants: dict[str, Variant]) -> None:
+    data = variants["matroska"].path.read_bytes()
+    path = tmp_path / "a.mkv"
+    path.write_bytes(data[: len(data) // 2])
+    for attempt in (
+        lambda: read(path, segment=Segment(6.5, 6.9)),
+        lambda: cut(path, Segment(6.5, 6.9), tmp_path / "b.mp4"),
+    ):
+        with pytest.raises(MediaError, match=r"a\.mkv.*cut short"):
+            attempt()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.mkv"]
+
+
 def test_a_gap_in_a_steady_stream_is_said(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.ts", seconds=12, size=(96, 72), start_s=1).path
     packets = path.read_bytes()
@@ -102,7 +115,33 @@ def test_a_clock_that_jumps_back_is_counted_through(tmp_path: Path) -> None:
     frames, warnings = read(tmp_path / "b.ts", FrameSampling(None, 72, 96))
     assert [read_number(frame.image) for frame in frames] == [*range(75), *range(75)]
     assert [frame.shown_s for frame in frames] == pytest.approx([20 + k / 25 for k in range(150)])
-    assert warnings == ["the clock jumps back once; times from there on are counted through"]
+    assert warnings == ["the clock jumps once; times from there on are counted through"]
+
+
+@pytest.mark.parametrize("to_s", [2, 40_000])
+def test_one_wild_timestamp_moves_nothing_else(tmp_path: Path, to_s: int) -> None:
+    path = write_video(tmp_path / "a.ts", seconds=3, size=(96, 72), start_s=10).path
+    path.write_bytes(_with_stamp(path.read_bytes(), picture=40, stamp=to_s * 90_000))
+    frames, warnings = read(path)
+    assert len(frames) == 30
+    assert [read_number(frame.image) for frame in frames] == [int((frame.due_s - 10) * 25 + 1e-6) for frame in frames]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("1 damaged spot")
+
+
+def _with_stamp(stream: bytes, *, picture: int, stamp: int) -> bytes:
+    """A transport stream with another presentation time on one picture: 33 bits, spread over five bytes."""
+    data = bytearray(stream)
+    heads = [place for place in range(len(data) - 4) if data[place : place + 4] == b"\0\0\1\xe0"]
+    first = heads[picture] + 9
+    data[first : first + 5] = (
+        0x21 | (stamp >> 30 & 7) << 1,
+        stamp >> 22 & 0xFF,
+        1 | (stamp >> 15 & 0x7F) << 1,
+        stamp >> 7 & 0xFF,
+        1 | (stamp & 0x7F) << 1,
+    )
+    return bytes(data)
 
 
 def test_made_up_times_are_said(variants: dict[str, Variant]) -> None:
