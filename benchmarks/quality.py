@@ -246,7 +246,8 @@ def searched(
 ) -> tuple[Answers, float, Mapping[str, float]]:
     """What `align` answers in a search, the evidence as score; milliseconds a pair; each query's best confidence."""
     gallery = gallery_of(composition, part, spec, references, cache)
-    (gallery.derived_dir / "space.npz").unlink(missing_ok=True)  # fitted by the code as it is now
+    for old in gallery.derived_dir.glob("space-*.npz"):
+        old.unlink()  # fitted by the code as it is now
     aligner = Align().with_space(gallery_space(gallery))
     assert aligner.space is not None
     bank = gallery.bank(aligner.space)

@@ -18,6 +18,7 @@ from recue.search.pool import usable_cores
 from recue.search.query import resolve_query
 from recue.search.rebuild import rebuild as rebuild_gallery
 from recue.search.report import IngestEvent, IngestPlan, IngestReport
+from recue.search.spaces import stored_space
 
 #: One path or several.
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -275,7 +276,7 @@ class Library:
             source=about.source,
             stats=gallery.stats(),
             verified=verify,
-            problems=tuple(gallery.verify()) if verify else (),
+            problems=tuple(gallery.verify([space] if (space := stored_space(gallery)) else [])) if verify else (),
         )
 
     def _existing(self) -> Gallery | None:

@@ -1,5 +1,6 @@
 """The space of a gallery: fitted to a sample of its steps, kept beside the derived arrays, fitted anew as it grows."""
 
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -41,20 +42,29 @@ def gallery_space(gallery: Gallery) -> Space:
     n_steps = sum(record.n_steps for record in gallery.videos())
     if n_steps == 0:
         raise GalleryError(f"the gallery '{gallery.info.name}' is empty; put videos in it with `recue index`")
-    path = gallery.derived_dir / "space.npz"
-    if path.exists():
-        try:
-            space = Space.load(path)
-        except GalleryError:
-            path.unlink(missing_ok=True)  # derived: made again below
-        else:
-            known = min(max(space.n_fitted, 1), _ENOUGH_STEPS)
-            if known / _GROWTH < min(n_steps, _ENOUGH_STEPS) < known * _GROWTH:
-                return space
+    space = stored_space(gallery)
+    if space is not None:
+        known = min(max(space.n_fitted, 1), _ENOUGH_STEPS)
+        if known / _GROWTH < min(n_steps, _ENOUGH_STEPS) < known * _GROWTH:
+            return space
     space = Space.fit(sample_sequences(gallery), head=_class_head(gallery), n_total=n_steps)
+    path = _path(gallery)
     path.parent.mkdir(parents=True, exist_ok=True)
     space.save(path)
     return space
+
+
+def stored_space(gallery: Gallery) -> Space | None:
+    """The space that was kept; None if there is none that can be read. It is derived, so nothing is lost by that."""
+    try:
+        return Space.load(_path(gallery)) if _path(gallery).exists() else None
+    except GalleryError:
+        return None
+
+
+def _path(gallery: Gallery) -> Path:
+    # By the backbone, so that a gallery made anew with another one does not find the old space.
+    return gallery.derived_dir / f"space-{gallery.info.source.fingerprint}.npz"
 
 
 def sample_sequences(gallery: Gallery) -> list[FeatureSequence]:
