@@ -4,6 +4,7 @@ Converting a module takes seconds, so the converted form is kept in the cache. I
 and the shapes, not on the precision, the threads or the processor.
 """
 
+import functools
 import os
 import shutil
 import tempfile
@@ -42,7 +43,7 @@ def compile_openvino(
         "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,
     }
-    compiled: Any = openvino.Core().compile_model(folder / "model.xml", "CPU", options)
+    compiled: Any = _core().compile_model(folder / "model.xml", "CPU", options)
     request = compiled.create_infer_request()
 
     def run(inputs: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
@@ -51,6 +52,19 @@ def compile_openvino(
         return [np.array(request.get_output_tensor(index).data) for index in range(len(compiled.outputs))]
 
     return run
+
+
+@functools.cache
+def _core() -> Any:
+    """The process's one core, never freed.
+
+    Each core gives the thread that compiles a signal stack of its own. Freeing two in the order they were made, or one
+    in another thread, leaves a thread with a stack that is gone: the next signal, Ctrl-C among them, kills the process
+    (OpenVINO 2026.4).
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def _convert(make: "Callable[[], nn.Module]", shapes: Shapes, folder: Path) -> None:
