@@ -143,6 +143,12 @@ class CombinedBackbone:
         """Those of the motion part: the 400 actions of Kinetics-400."""
         return self._motion.classes
 
+    @property
+    def parts(self) -> dict[str, tuple[slice, float]]:
+        """Where each part lies in a vector, and its share of the cosine: for whoever scales the channels anew."""
+        middle, weight = self._motion.dim, self.config.weight
+        return {"motion": (slice(0, middle), 1.0 - weight), "appearance": (slice(middle, self.dim), weight)}
+
     def encode(self, frames: Iterable[Frame]) -> FeatureSequence:
         """Encode a stream, as `i3d` does.
 

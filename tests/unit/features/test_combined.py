@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from recue.features import load_backbone
+from recue.features.combined import CombinedBackbone
 from support.frames import frames_of, moving_images
 
 torch = pytest.importorskip("torch")
@@ -47,6 +48,11 @@ def test_the_parts_and_their_weight(n_frames: int, per_step: int) -> None:
     assert values.shape == (len(motion), 1024 + 1280)
     np.testing.assert_allclose(np.linalg.norm(values, axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(cosine(values), 0.6 * cosine(motion) + 0.4 * cosine(appearance), atol=1e-4)
+    assert isinstance(joined, CombinedBackbone)
+    for name, alone in (("motion", motion), ("appearance", appearance)):
+        where, share = joined.parts[name]
+        np.testing.assert_allclose(cosine(values[:, where]), cosine(alone), atol=1e-4)
+        np.testing.assert_allclose((values[:, where] ** 2).sum(axis=1), share, rtol=1e-4)
 
 
 def test_posteriors_keep_the_order_of_the_motion_part() -> None:
