@@ -113,7 +113,7 @@ def names(paths: tuple[str, ...]) -> list[str]:
 
 def assert_whole(library: Library) -> None:
     """Every listed video has all its features, and they are what encoding it gives."""
-    assert library.info(verify=True).problems == ()
+    assert [problem for problem in library.info(verify=True).problems if problem.is_damage] == []
     for record in library.videos():
         features = library.gallery.features(record.id)
         assert len(features) == record.n_steps == 4
@@ -323,7 +323,7 @@ class TestRebuild:
         report = library.index(few, backbone="histogram:stride=2", rebuild=True, threads=1)
         assert sorted(names(report.replaced)) == ["01.mp4", "02.mp4", "03.mp4", "moved.mp4"]
         assert names(report.added) == ["07.mp4"]
-        assert library.info(verify=True).problems == ()
+        assert [problem for problem in library.info(verify=True).problems if problem.is_damage] == []
         assert library.info().source.fingerprint == "histogram-8-2"
         assert [record.n_steps for record in library.videos()] == [8] * 5
         assert len(library.videos(["camera=2"])) == 4
