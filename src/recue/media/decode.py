@@ -161,10 +161,10 @@ class Reader:
     def _timed(self, frames: list[Any], floor: Fraction | None) -> Iterator[Picture]:
         for frame in frames:
             shown = self._shown(frame)
-            if frame.is_corrupt:
-                self.packets.damage.spot(shown)
             if floor is not None and shown < floor:
                 continue
+            if frame.is_corrupt:
+                self.packets.damage.spot(shown)
             if self._last_shown is not None and shown <= self._last_shown:
                 self.packets.damage.n_disordered += 1
                 continue

@@ -221,7 +221,7 @@ class Packets:
                 packet.dts = packet.pts = self._next_stamp() - self._offset
             stamp = packet.dts if packet.dts is not None else packet.pts
         else:
-            is_torn = packet.pts is not None and abs(packet.pts - stamp) > self._far
+            is_torn = packet.pts is not None and not -self._reorder <= packet.pts - stamp <= self._far
             if is_torn:
                 packet.pts = stamp
             if is_torn or self._suspect is not None:

@@ -52,6 +52,8 @@ def test_the_cut_shows_what_it_says(variant: Variant, tmp_path: Path, mode: CutM
     assert cut_frames[-1].until_s - first_s == pytest.approx(taken.duration_s, abs=0.045 if mode == "copy" else 0.0011)
     if suffix in (".mp4", ".mkv", ".mov"):
         assert first_s == pytest.approx(0, abs=0.0011)
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        assert min(packet.pts for packet in container.demux(video=0) if packet.pts is not None) >= 0
     info, original = probe(tmp_path / f"out{suffix}"), probe(variant.path)
     assert (info.width, info.height, info.rotation_deg) == (original.width, original.height, original.rotation_deg)
     assert info.has_audio == original.has_audio

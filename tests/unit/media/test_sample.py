@@ -72,6 +72,28 @@ def test_a_segment_gives_the_frames_that_the_whole_gives(variant: Variant) -> No
         assert frames[-1].until_s == pytest.approx(min(wanted.end_s, everything[-1].until_s), abs=tolerance)
 
 
+def test_reading_in_leaps_makes_no_false_complaint(variant: Variant) -> None:
+    start_s = probe(variant.path).start_s
+    made_up = ["the file has no timestamps; times are made from its frame rate of 25 a second"]
+    for rate, skip, segment in (
+        (Fraction(1, 3), "none", None),
+        (Fraction(4, 5), "nonref", None),
+        (Fraction(1), "nonkey", None),
+        (None, "none", Segment(start_s + 1.9, start_s + 2.1)),
+        (Fraction(5), "none", Segment(start_s + 2.5, start_s + 4)),
+    ):
+        warnings: list[str] = []
+        assert list(sample(variant.path, whole(variant, rate, skip=skip), segment=segment, warnings=warnings))  # type: ignore[arg-type]
+        assert warnings == (made_up if variant.name == "bare-stream" else [])
+
+
+def test_at_the_rate_of_the_video_each_picture_comes_once(variants: dict[str, Variant]) -> None:
+    # Rounded to milliseconds, a third of the pictures are stamped a little after their instant of the grid.
+    for name in ("ntsc", "matroska"):
+        frames = list(sample(variants[name].path, whole(variants[name], Fraction(30000, 1001))))
+        assert numbers(frames) == list(range(120))
+
+
 @pytest.mark.parametrize("skip", ["nonref", "nonkey"])
 def test_left_out_pictures_are_replaced_by_earlier_ones(variant: Variant, skip: Skip) -> None:
     start_s = probe(variant.path).start_s
