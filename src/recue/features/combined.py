@@ -59,7 +59,7 @@ class Config:
     skip: Skip = "none"
     fast_decode: bool = False
     precision: Precision = "fp32"
-    runtime: Runtime = "torch"
+    runtime: Runtime = "openvino"
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.weight <= 1.0:

@@ -64,7 +64,7 @@ class Config:
     skip: Skip = "none"
     fast_decode: bool = False
     precision: Precision = "fp32"
-    runtime: Runtime = "torch"
+    runtime: Runtime = "openvino"
 
     def __post_init__(self) -> None:
         if self.size < 32 or self.size % 32:

@@ -25,8 +25,20 @@ class Profile:
 PROFILES: dict[str, Profile] = {
     profile.name: profile
     for profile in (
-        Profile("fast", "i3d:rate=25/4,size=160", "rough and quick"),
-        Profile("balanced", "i3d:rate=25/2,size=160", "the default"),
-        Profile("accurate", "i3d", "best answers, whatever the time"),
+        Profile(
+            "fast",
+            "efficientnet-lite:fit=squash,skip=nonref,fast_decode=yes,precision=bf16",
+            "what is in the picture, twice a second; blind to motion",
+        ),
+        Profile(
+            "balanced",
+            "i3d+efficientnet-lite:rate=25/2,size=160,stride=4,fit=squash,precision=bf16",
+            "motion and appearance; the default",
+        ),
+        Profile(
+            "accurate",
+            "i3d+efficientnet-lite:fit=squash,precision=bf16",
+            "motion at full rate and size; the best answers, whatever the time",
+        ),
     )
 }

@@ -18,17 +18,20 @@ from support.weights import write_made_up_weights  # noqa: E402  (needs torch)
 JHMDB = Path(__file__).resolve().parents[4] / "shared" / "data" / "jhmdb"
 
 
-@pytest.fixture
-def _made_up_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("RECUE_CACHE", str(tmp_path / "cache"))
-    write_made_up_weights(tmp_path / "cache")
+@pytest.fixture(scope="class")
+def _made_up_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    cache = tmp_path_factory.mktemp("cache") / "recue"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECUE_CACHE", str(cache))
+        write_made_up_weights(cache)
+        yield
 
 
 @pytest.mark.usefixtures("_made_up_weights")
 class TestWithMadeUpWeights:
     @pytest.mark.parametrize("stride", [8, 4])
     def test_where_the_chunks_are_cut_does_not_show(self, stride: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        spec = f"i3d:size=32,stride={stride}"
+        spec = f"i3d:size=32,runtime=torch,stride={stride}"
         frames = frames_of(moving_images(70, 32), load_backbone(spec).sampling)
         values = load_backbone(spec).encode(frames).values
         monkeypatch.setattr(i3d_backbone, "_CHUNK_FRAMES", 48)
@@ -38,7 +41,7 @@ class TestWithMadeUpWeights:
     def test_a_step_sees_most_of_its_own_frames(self, stride: int) -> None:
         # A flash in one frame moves the features most in the step that holds the frame, or in its neighbour if the
         # frame lies at the step's edge.
-        backbone = load_backbone(f"i3d:size=32,stride={stride}")
+        backbone = load_backbone(f"i3d:size=32,runtime=torch,stride={stride}")
         images = np.full((64, 32, 32, 3), 90, dtype=np.uint8)
         quiet = backbone.encode(frames_of(images, backbone.sampling)).values
         centres = []
@@ -51,15 +54,15 @@ class TestWithMadeUpWeights:
         assert abs(np.mean(centres)) < 0.7
 
     def test_the_runtimes_agree(self) -> None:
-        frames = frames_of(moving_images(40, 32), load_backbone("i3d:size=32").sampling)
-        reference = load_backbone("i3d:size=32").encode(frames).values
-        for options, least in (("runtime=openvino", 0.99999), ("runtime=openvino,precision=bf16", 0.995)):
-            values = load_backbone(f"i3d:size=32,{options}").encode(frames).values
+        frames = frames_of(moving_images(40, 32), load_backbone("i3d:size=32,runtime=torch").sampling)
+        reference = load_backbone("i3d:size=32,runtime=torch").encode(frames).values
+        for options, least in (("precision=fp32", 0.99999), ("precision=bf16", 0.995)):
+            values = load_backbone(f"i3d:size=32,runtime=openvino,{options}").encode(frames).values
             lengths = np.linalg.norm(values, axis=1) * np.linalg.norm(reference, axis=1)
             assert ((values * reference).sum(axis=1) / lengths).min() > least
 
     def test_the_head_gives_the_posteriors(self) -> None:
-        backbone = load_backbone("i3d:size=32")
+        backbone = load_backbone("i3d:size=32,runtime=torch")
         assert isinstance(backbone, I3DBackbone)
         weight, bias = backbone.head()
         values = np.random.default_rng(0).random((3, 1024)).astype(np.float32)
@@ -77,12 +80,9 @@ def test_cost_and_step() -> None:
 @pytest.mark.weights("i3d-kinetics400")
 @pytest.mark.shared
 def test_names_actions() -> None:
-    # The clips last a second and show other things too: most must be named among the first five of 400.
-    backbone = load_backbone("i3d:size=160,rate=25/2,precision=bf16,runtime=openvino")
-    hits = []
+    # Clear cases; over all clips of a second's length about half are named first (docs/backbones.md).
+    backbone = load_backbone("i3d:size=128,rate=25/2,precision=bf16")
     for label, action in (("shoot_bow", "archery"), ("swing_baseball", "hitting baseball"), ("push", "pushing c")):
-        file = sorted((JHMDB / label).glob("*.avi"))[9]
+        file = sorted((JHMDB / label).glob("*.avi"))[17]
         mean = backbone.encode(sample(file, backbone.sampling)).values.mean(axis=0, keepdims=True)
-        first = np.argsort(-backbone.posteriors(mean)[0])[:5]
-        hits.append(any(action in backbone.classes[index] for index in first))
-    assert sum(hits) >= 2
+        assert action in backbone.classes[backbone.posteriors(mean)[0].argmax()]
