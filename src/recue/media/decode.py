@@ -66,7 +66,7 @@ class Reader:
         packets, self.need = self.packets, begin
         if self._honest and packets.seekable and begin > (packets.start or 0) + 1:
             packets.seek(begin)
-        flowing, floor = True, None
+        flowing = True
         while (group := self._next_group()) is not None:
             members, following = group
             is_whole = members[0].is_keyframe
@@ -77,20 +77,20 @@ class Reader:
             if not flowing:
                 if not is_whole:
                     continue
-                # What the decoder still holds back lies before `need`; what it would show before the key frame
-                # leans on what was passed over.
+                # What the decoder still holds back lies before `need`. Emptied, it also leaves out by itself the
+                # pictures shown before the key frame that lean on what was passed over.
                 packets.context.flush_buffers()
-                flowing, floor = True, packets.key_time(members[0])
+                flowing = True
             for packet in members:
-                yield from self._decoded(packet, floor)
+                yield from self._decoded(packet)
                 if self._honest and following is not None and self.need >= following:
                     flowing = False
                     break
             if self._keys_only and flowing:
-                yield from self._drained(floor)
+                yield from self._drained()
                 packets.context.flush_buffers()
         if flowing:
-            yield from self._drained(floor)
+            yield from self._drained()
 
     def key_before(self, instant: Fraction) -> KeyFrame | None:
         """The last key frame at or before an instant; None where there is none to trust.
@@ -140,15 +140,15 @@ class Reader:
         if before is None or after is None or after < before:
             packets.seekable = False  # no progress: read through from now on
 
-    def _decoded(self, packet: Any, floor: Fraction | None) -> Iterator[Picture]:
+    def _decoded(self, packet: Any) -> Iterator[Picture]:
         try:
             frames = packet.decode()
         except (av.error.FFmpegError, OSError):
             self.packets.damage.spot(self.packets.time_of(packet) or self.packets.end)
             return
-        yield from self._timed(frames, floor)
+        yield from self._timed(frames)
 
-    def _drained(self, floor: Fraction | None) -> Iterator[Picture]:
+    def _drained(self) -> Iterator[Picture]:
         try:
             frames = self.packets.context.decode(None)
         except av.error.EOFError:
@@ -156,13 +156,11 @@ class Reader:
         except (av.error.FFmpegError, OSError):
             self.packets.damage.spot(self.packets.end)
             return
-        yield from self._timed(frames, floor)
+        yield from self._timed(frames)
 
-    def _timed(self, frames: list[Any], floor: Fraction | None) -> Iterator[Picture]:
+    def _timed(self, frames: list[Any]) -> Iterator[Picture]:
         for frame in frames:
             shown = self._shown(frame)
-            if floor is not None and shown < floor:
-                continue
             if frame.is_corrupt:
                 self.packets.damage.spot(shown)
             if self._last_shown is not None and shown <= self._last_shown:
