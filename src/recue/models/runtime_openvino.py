@@ -29,7 +29,7 @@ def compile_openvino(
     """Compile for this processor, one stream of `threads` threads, from the cached form if there is one.
 
     Raises:
-        WeightsError: the cache cannot be written.
+        WeightsError: the cache cannot be written, or what is in it is damaged.
     """
     import openvino
 
@@ -43,7 +43,11 @@ def compile_openvino(
         "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,
     }
-    compiled: Any = _core().compile_model(folder / "model.xml", "CPU", options)
+    try:
+        compiled: Any = _core().compile_model(folder / "model.xml", "CPU", options)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise WeightsError(f"the network in {folder} cannot be used; delete that folder ({reason})") from error
     request = compiled.create_infer_request()
 
     def run(inputs: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
@@ -80,7 +84,6 @@ def _convert(make: "Callable[[], nn.Module]", shapes: Shapes, folder: Path) -> N
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".partial-") as made:
             openvino.save_model(model, Path(made) / "model.xml", compress_to_fp16=False)
             os.chmod(made, 0o755)
-            shutil.rmtree(folder, ignore_errors=True)
             _publish(Path(made), folder)
     except OSError as error:
         raise WeightsError(f"cannot keep the converted network in {folder.parent}: {error}") from error
@@ -88,6 +91,8 @@ def _convert(make: "Callable[[], nn.Module]", shapes: Shapes, folder: Path) -> N
 
 def _publish(made: Path, folder: Path) -> None:
     """Give the folder its name, whole; another process that was faster made the same thing."""
+    if not (folder / "model.xml").is_file():
+        shutil.rmtree(folder, ignore_errors=True)
     try:
         os.rename(made, folder)
     except OSError:

@@ -95,6 +95,24 @@ def test_made_once_then_taken_from_the_cache(runtime: str, tmp_path: Path) -> No
     assert list((tmp_path / "cache" / runtime).iterdir()) == made
 
 
+def test_a_damaged_cached_form_says_what_to_delete(tmp_path: Path) -> None:
+    compiled("openvino")
+    folder = next((tmp_path / "cache" / "openvino").iterdir())
+    (folder / "model.xml").write_text("<net")
+    with pytest.raises(WeightsError, match=f"{folder.name} cannot be used; delete that folder"):
+        compiled("openvino")
+
+
+def test_what_another_process_made_meanwhile_is_kept(tmp_path: Path) -> None:
+    def slow() -> nn.Module:
+        compiled("openvino")  # the other process
+        return Running().requires_grad_(False).eval()
+
+    run = compiled("openvino", make=slow)
+    assert run([pictures(0), np.zeros(SHAPES[1], dtype=np.float32)])[0].shape == (2, 4)
+    assert len(list((tmp_path / "cache" / "openvino").iterdir())) == 1
+
+
 @pytest.mark.parametrize("runtime", ["openvino", "onnx"])
 def test_a_cache_that_cannot_be_written(runtime: str, tmp_path: Path) -> None:
     if runtime == "onnx":
