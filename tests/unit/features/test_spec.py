@@ -1,5 +1,7 @@
 """Specs: what is written comes back shortest, what is wrong is named."""
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -105,3 +107,10 @@ def test_profiles() -> None:
         assert weights_needed(name) == weights_needed(profile.spec)
         assert profile.summary
     assert len({load_backbone(name).fingerprint for name in PROFILES}) == 3
+
+
+def test_asking_for_a_backbone_loads_no_engine() -> None:
+    asks = "import sys, recue.features as f; f.load_backbone('accurate').fingerprint; f.weights_needed('fast')"
+    loaded = "print([name for name in ('torch', 'openvino', 'onnxruntime', 'av') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", f"{asks}; {loaded}"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
