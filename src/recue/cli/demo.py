@@ -44,14 +44,25 @@ def demo(
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """One search of the demonstration, and where its answer lies: None for nowhere."""
+    """One search of the demonstration, and where its answer lies.
+
+    Attributes:
+        title: For people.
+        query: The file.
+        from_s: Start of the stretch that is looked for.
+        to_s: Its end.
+        video: Name of the video that holds it; None for nowhere.
+        segment: Where in it, for a clip.
+        instant_s: Where in it, for an image.
+    """
 
     title: str
     query: Path
-    video: str | None
-    segment: "Segment | None" = None
     from_s: float | None = None
     to_s: float | None = None
+    video: str | None = None
+    segment: "Segment | None" = None
+    instant_s: float | None = None
 
 
 def _clips(folder: Path, profile: str | None) -> int:
@@ -136,19 +147,19 @@ def _searches(folder: Path) -> list[_Search]:
         _Search(
             "A clip: another cut of the same film, a ninth of the picture size",
             queries / demo_clips.SMALL_CLIP.name,
-            "bunny-opening.mp4",
-            Segment(2.9, 10.0),
+            video="bunny-opening.mp4",
+            segment=Segment(2.9, 10.0),
         ),
         _Search(
             "A stretch of a clip, at another frame rate than the film it is in",
             queries / demo_clips.EXCERPT.name,
-            "bunny-trailer.mp4",
-            Segment(25.7, 28.7),
             from_s=1.0,
             to_s=4.0,
+            video="bunny-trailer.mp4",
+            segment=Segment(25.7, 28.7),
         ),
-        _Search("An image", _still(folder), demo_clips.STILL_OF, Segment(5.48, 7.48)),
-        _Search("Something that is not there", queries / demo_clips.ABSENT.name, None),
+        _Search("An image", _still(folder), video=demo_clips.STILL_OF, instant_s=demo_clips.STILL_AT_S),
+        _Search("Something that is not there", queries / demo_clips.ABSENT.name),
     ]
 
 
@@ -167,31 +178,40 @@ def _still(folder: Path) -> Path:
 def _run(search: _Search, library: "Library", folder: Path, number: int) -> bool:
     """Search, print, write the page; whether the answer is the expected one."""
     from recue.cli.search import present
-    from recue.core.clock import format_hms
 
     stretch = "" if search.from_s is None else f" --from {search.from_s:g} --to {search.to_s:g}"
     page = _page(folder, number)
     _say(f"{search.title}\n$ recue search {search.query}{stretch} --gallery {folder}/gallery --report {page}")
     result = library.search(search.query, from_s=search.from_s, to_s=search.to_s, curve=True)
     present(result, library=library, report=page)
-    if search.video is None or search.segment is None:
-        expected = "no match"
-    else:
-        start, end = format_hms(search.segment.start_s), format_hms(search.segment.end_s)
-        expected = f"{search.video} from {start} to {end}"
+    expected = _expected(search)
     met = _is_met(search, result)
     output.result(f"Expected: {expected}. {'Found.' if met else 'That is not what was found.'}")
     return met
 
 
+def _expected(search: _Search) -> str:
+    from recue.core.clock import format_hms
+
+    if search.segment is not None:
+        return f"{search.video} from {format_hms(search.segment.start_s)} to {format_hms(search.segment.end_s)}"
+    return "no match" if search.instant_s is None else f"{search.video} around {format_hms(search.instant_s)}"
+
+
 def _is_met(search: _Search, result: "SearchResult") -> bool:
-    """Whether the best moment overlaps the truth by more than half, or nothing was found where nothing is."""
-    if search.video is None or search.segment is None:
+    """Whether the best moment is the truth (more than half of both overlaps; for an image, it is within half a second
+    of the instant), or nothing was found where nothing is.
+    """
+    if search.video is None:
         return result.no_match
     if result.no_match:
         return False
     best = result.moments[0]
-    return Path(best.video).name == search.video and best.segment.tiou(search.segment) > 0.5
+    if Path(best.video).name != search.video:
+        return False
+    if search.segment is not None:
+        return best.segment.tiou(search.segment) > 0.5
+    return search.instant_s is not None and best.start_s - 0.5 <= search.instant_s <= best.end_s + 0.5
 
 
 def _page(folder: Path, number: int) -> Path:

@@ -25,7 +25,7 @@ def test_the_clips_are_told_apart_and_their_terms_stated() -> None:
 
 
 def test_an_answer_counts_when_it_overlaps_the_truth_by_more_than_half() -> None:
-    search = demo._Search("a clip", Path("q.mp4"), "a.mp4", Segment(2, 6))
+    search = demo._Search("a clip", Path("q.mp4"), video="a.mp4", segment=Segment(2, 6))
 
     assert demo._is_met(search, make_result(moments=[moment("/v/a.mp4", 3, 6)]))
     assert not demo._is_met(search, make_result(moments=[moment("/v/a.mp4", 4, 6)]))
@@ -33,8 +33,17 @@ def test_an_answer_counts_when_it_overlaps_the_truth_by_more_than_half() -> None
     assert not demo._is_met(search, make_result(moments=[]))
 
 
+def test_an_image_counts_when_the_answer_is_at_its_instant() -> None:
+    search = demo._Search("an image", Path("q.jpg"), video="a.mp4", instant_s=6.5)
+
+    assert demo._is_met(search, make_result(moments=[moment("/v/a.mp4", 6.0, 7.0)]))
+    assert demo._is_met(search, make_result(moments=[moment("/v/a.mp4", 5.0, 6.1)]))
+    assert not demo._is_met(search, make_result(moments=[moment("/v/a.mp4", 2.0, 5.0)]))
+    assert not demo._is_met(search, make_result(moments=[moment("/v/b.mp4", 6.0, 7.0)]))
+
+
 def test_nothing_must_be_found_where_nothing_is() -> None:
-    search = demo._Search("absent", Path("q.mp4"), None)
+    search = demo._Search("absent", Path("q.mp4"))
 
     assert demo._is_met(search, make_result(moments=[]))
     assert not demo._is_met(search, make_result(moments=[moment("/v/a.mp4", 3, 6)]))
