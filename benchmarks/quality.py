@@ -257,7 +257,7 @@ def searched(
     elapsed_s = 0.0
     for query_id, query in queries.items():
         started = time.perf_counter()
-        null = Null.fit(*aligner.null_scores(query), n_steps=bank.n_steps)
+        null = Null.fit(*aligner.null_scores(query), n_query=len(query), n_steps=bank.n_steps)
         per_video = aligner.localize_bank(query, bank)
         elapsed_s += time.perf_counter() - started
         sure[query_id] = max((float(null.confidence(found[0].score)) for found in per_video if found), default=0.0)

@@ -22,10 +22,13 @@ from recue.core.errors import GalleryError, ShapeError
 from recue.core.features import FeatureSequence
 
 #: Bump when the meaning of a stored space changes.
-_FORMAT = 3
+_FORMAT = 4
 
 #: Steps in a background stretch: long enough to hold any match of a usual query.
 STRETCH_STEPS = 48
+
+#: How far above the mean of all classes a made step's own class lies; real clips lie 10 to 40 above.
+_CLASS_LOGIT = 50.0
 
 #: Standard deviations below this share of the mean one are raised to it: a channel that hardly varies in a small
 #: gallery is no evidence.
@@ -40,13 +43,15 @@ class SpaceOptions:
         out_dim: Directions to keep, at most.
         class_weight: Weight of the class part against the feature part; 0 leaves it out.
         temperature: Class scores are divided by it: above 1, second guesses count more.
+        steps_per_class: Made steps of each class that join the sample; see `_class_steps`.
         n_background: Background steps to keep.
         n_stretches: Background stretches to keep.
     """
 
     out_dim: int = 128
-    class_weight: float = 1.0
+    class_weight: float = 0.25
     temperature: float = 2.0
+    steps_per_class: int = 6
     n_background: int = 1024
     n_stretches: int = 128
 
@@ -106,6 +111,8 @@ class Space:
             raise ShapeError("a space is fitted to at least one feature sequence, got none")
         chosen = options or SpaceOptions()
         values = np.concatenate([sequence.values for sequence in sequences]).astype(np.float32)
+        if head is not None and len(values) > 1:
+            values = np.concatenate([values, _class_steps(values, head, chosen.steps_per_class)])
         mean = values.mean(axis=0)
         deviation = values.std(axis=0)
         typical = float(deviation.mean())
@@ -123,19 +130,20 @@ class Space:
         weights = np.ones(joint.shape[1], np.float32)
         weights[values.shape[1] :] = chosen.class_weight**0.5
         projection, joint_mean = _strongest(joint * weights, chosen.out_dim)
+        length = np.float32((1.0 + chosen.class_weight) ** 0.5 if scaled_head.shape[1] else 1.0)
         bare = cls(
             mean=mean,
             inverse_deviation=inverse.astype(np.float32),
             head=scaled_head,
             class_mean=class_mean,
-            projection=(weights[:, None] * projection).astype(np.float32),
-            joint_mean=joint_mean,
+            projection=(weights[:, None] * projection / length).astype(np.float32),
+            joint_mean=joint_mean / length,
             background=np.zeros((0, projection.shape[1]), np.float32),
             stretches=np.zeros((0, 1, projection.shape[1]), np.float32),
             mirrored=np.zeros((0, 1, projection.shape[1]), np.float32),
-            n_fitted=n_total if n_total is not None else len(values),
+            n_fitted=n_total if n_total is not None else sum(len(sequence) for sequence in sequences),
         )
-        return bare._with_background(sequences, chosen)
+        return bare._with_background(sequences, values, chosen)
 
     @property
     def dim(self) -> int:
@@ -151,14 +159,15 @@ class Space:
         return digest.hexdigest()[:16]
 
     def apply(self, values: Float[np.ndarray, "n in_dim"]) -> Float[np.ndarray, "n dim"]:
-        """Map steps, of a query or a reference, to vectors of unit length."""
+        """Map steps of a query or a reference; dot products are cosines, of what the kept directions hold."""
         mapped = np.empty((len(values), self.dim), np.float32)
         # In blocks, so that the tables in between stay small.
         for first in range(0, len(values), 8192):
             block = values[first : first + 8192].astype(np.float32)
             roots = _root_posteriors(block, self.head)
             joint = _joint(block, self.mean, self.inverse_deviation, roots, self.class_mean)
-            mapped[first : first + 8192] = _unit(joint @ self.projection - self.joint_mean)
+            # Not brought to unit length again: what lies outside the kept directions is like nothing here.
+            mapped[first : first + 8192] = joint @ self.projection - self.joint_mean
         return mapped
 
     def save(self, path: Path) -> None:
@@ -184,12 +193,15 @@ class Space:
         except (OSError, ValueError, KeyError) as error:
             raise GalleryError(f"{path} is damaged; delete it, it is made again") from error
 
-    def _with_background(self, sequences: Sequence[FeatureSequence], options: SpaceOptions) -> "Space":
+    def _with_background(
+        self, sequences: Sequence[FeatureSequence], values: NDArray[np.float32], options: SpaceOptions
+    ) -> "Space":
+        spread = np.linspace(0, len(values) - 1, min(len(values), options.n_background)).round().astype(np.int64)
+        background = self.apply(values[spread])
         mapped = np.concatenate([self.apply(sequence.values) for sequence in sequences])
-        spread = np.linspace(0, len(mapped) - 1, min(len(mapped), options.n_background)).round().astype(np.int64)
         stretches = _stretches(mapped, options.n_stretches)
         signs = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), size=(len(stretches), 1, self.dim))
-        return replace(self, background=mapped[spread], stretches=stretches, mirrored=stretches * signs)
+        return replace(self, background=background, stretches=stretches, mirrored=stretches * signs)
 
 
 def _root_posteriors(values: NDArray[np.float32], head: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -213,6 +225,26 @@ def _joint(
 ) -> NDArray[np.float32]:
     look = _unit((values - mean) * inverse_deviation)
     return np.concatenate([look, _unit(roots - class_mean)], axis=1) if roots.shape[1] else look
+
+
+def _class_steps(
+    values: NDArray[np.float32], head: tuple[NDArray[np.floating], NDArray[np.floating]], n: int
+) -> NDArray[np.float32]:
+    """`[classes * n, dim]`: steps such as videos of every class the backbone knows would have.
+
+    A gallery shows a part of the world. Judged by what distinguishes the gallery's own videos alone, a query from
+    outside looks like one of them. The weights of a linear classifier point from the mean of everything towards a
+    class, in features of equal covariance exactly so (linear discriminant analysis). So they tell what the rest of the
+    world would look like: the gallery's mean, moved along each class's weights until the class is beyond doubt, with
+    noise.
+    """
+    mean, deviation = values.mean(axis=0), values.std(axis=0)
+    weights = (head[0] - head[0].mean(axis=1, keepdims=True)).T.astype(np.float32)
+    moved = mean + _CLASS_LOGIT * weights / np.maximum((weights**2).sum(axis=1, keepdims=True), 1e-9)
+    noise = float(deviation.mean()) * np.random.default_rng(0).standard_normal((n, *moved.shape)).astype(np.float32)
+    steps: NDArray[np.float32] = (moved + noise).reshape(-1, values.shape[1])
+    # Features behind a ReLU are never negative; others may be.
+    return np.maximum(steps, 0.0) if float(values.min()) >= 0 else steps
 
 
 def _strongest(joint: NDArray[np.float32], n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

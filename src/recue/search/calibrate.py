@@ -2,11 +2,14 @@
 
 A score is compared with the scores that the same query gets where there is no match: in stretches of video whose
 directions are mirrored at random (see `Space.mirrored`), and in real stretches of the gallery, most of which hold no
-match either. Their level differs much between queries, the shape of their law hardly: the best of many alignments
-follows a Gumbel law whose deviation is a fixed share of its mean. So the number of stretches as good by chance alone,
-in a gallery of this size, can be estimated, as sequence search in biology does. A logistic curve turns the logarithm
-of that number into a confidence; its two constants were chosen on the validation classes of a benchmark (see
-`docs/confidence.md`).
+match either. Their *level* differs much between queries. A low level has two reasons, a query that is hard to match by
+chance and a query that is like nothing here at all, and only the first makes a match worth more; so the level is
+taken half-way, in logarithms, to what queries of the same length usually have.
+
+The best of many alignments follows a Gumbel law whose deviation is a fixed share of its mean, so the number of
+stretches as good by chance alone, in a gallery of this size, can be estimated, as sequence search in biology does. A
+logistic curve turns the logarithm of that number into a confidence; its constants were chosen on the validation classes
+of a benchmark (see `docs/confidence.md`).
 """
 
 import math
@@ -29,13 +32,16 @@ _MODE = 1.0 - 0.5772156649 * _SCALE
 #: Weight of the real stretches' median beside the mirrored ones' mean.
 _REAL_WEIGHT = 0.5
 
+#: Usual level of a query of one step; it grows with the square root of the steps.
+_USUAL_LEVEL = 0.4
+
 #: A gallery counts as at least this many stretches (about half an hour): in a small one a chance match is no more
 #: worth having, and what was found by searching one video must not become surer than by searching all.
 _MIN_STRETCHES = 48
 
 #: Confidence = logistic(SLOPE · (evidence - MIDPOINT)), evidence = -ln(expected number by chance).
-SLOPE = 1.25
-MIDPOINT = -0.7
+SLOPE = 1.0
+MIDPOINT = 0.0
 
 #: Below this confidence the answer is "no match", unless the caller says otherwise.
 DEFAULT_MIN_CONFIDENCE = 0.5
@@ -46,7 +52,7 @@ class Null:
     """What one query scores at best in a stretch without a match.
 
     Attributes:
-        level: Mean of that score; 0 if no stretch scores at all.
+        level: What that score is taken to be on average; 0 if no stretch scores at all.
         n_stretches: Stretches in the gallery.
     """
 
@@ -59,18 +65,22 @@ class Null:
         mirrored: Float[np.ndarray, " mirrored"],
         real: Float[np.ndarray, " real"] | None = None,
         *,
+        n_query: int,
         n_steps: int,
     ) -> "Null":
         """Fit to the best scores in stretches.
 
         Args:
             mirrored: In stretches that cannot hold a match.
-            real: In stretches of the gallery.
+            real: In stretches of the gallery; None for a localizer whose scores have no usual level.
+            n_query: Steps of the query.
             n_steps: Steps of the whole gallery, whichever of its videos are searched.
         """
         level = float(np.mean(mirrored))
         if real is not None:
             level = (level + _REAL_WEIGHT * float(np.median(real))) / (1.0 + _REAL_WEIGHT)
+        usual = _USUAL_LEVEL * n_query**0.5
+        level = (level * usual) ** 0.5 if real is not None else level
         return cls(level, max(float(_MIN_STRETCHES), n_steps / STRETCH_STEPS))
 
     def evidence(self, scores: NDArray[np.floating] | float) -> NDArray[np.float64]:

@@ -145,12 +145,12 @@ def _pass(
         n_threads = threads or os.cpu_count() or 1
         by_video = aligner.search_bank(query, bank, positions, most=max(_MIN_WANTED, 4 * top), threads=n_threads)
         candidates, per_video = np.array(list(by_video), np.int64), list(by_video.values())
-        null = Null.fit(*aligner.null_scores(query), n_steps=bank.n_steps)
+        null = Null.fit(*aligner.null_scores(query), n_query=len(query), n_steps=bank.n_steps)
         return _Searched(_flatten(bank, candidates, per_video), null, bank, space)
     plain = gallery.bank()
     where = {video_id: i for i, video_id in enumerate(plain.video_ids)}
     per_video = [localizer.localize(query, plain.sequence(where[bank.video_ids[i]], query.backbone)) for i in positions]
-    null = Null.fit(_mirrored_scores(localizer, query, plain), n_steps=bank.n_steps)
+    null = Null.fit(_mirrored_scores(localizer, query, plain), n_query=len(query), n_steps=bank.n_steps)
     return _Searched(_flatten(bank, positions, per_video), null, bank, space)
 
 

@@ -15,14 +15,14 @@ def test_evidence_counts_what_chance_would_give():
     rng = np.random.default_rng(0)
     scale = 0.45 * math.sqrt(6) / math.pi
     scores = 3.0 * rng.gumbel(1 - 0.5772156649 * scale, scale, size=200_000)
-    null = Null.fit(scores[:50_000], n_steps=1000 * STRETCH_STEPS)
+    null = Null.fit(scores[:50_000], n_query=4, n_steps=1000 * STRETCH_STEPS)
     for expected in (20.0, 5.0, 1.0):
         above = (null.evidence(scores) >= -math.log(expected)).mean() * 1000
         assert above == pytest.approx(expected, rel=0.15)
 
 
 def test_confidence_rises_and_stays_in_bounds():
-    null = Null.fit(np.array([1.0, 1.2, 0.8]), n_steps=5000)
+    null = Null.fit(np.array([1.0, 1.2, 0.8]), n_query=4, n_steps=5000)
     confidences = null.confidence(np.array([-1e9, 0.0, 1.0, 2.0, 5.0, 1e9]))
     assert (np.diff(confidences) >= 0).all()
     assert confidences[0] >= 0
@@ -31,7 +31,7 @@ def test_confidence_rises_and_stays_in_bounds():
 
 
 def test_the_threshold_is_the_midpoint():
-    null = Null.fit(np.array([1.0, 1.2, 0.8]), n_steps=5000)
+    null = Null.fit(np.array([1.0, 1.2, 0.8]), n_query=4, n_steps=5000)
     scores = np.linspace(0, 5, 5001)
     crossing = scores[np.argmax(null.confidence(scores) >= DEFAULT_MIN_CONFIDENCE)]
     assert null.evidence(crossing) == pytest.approx(MIDPOINT, abs=0.02)
@@ -39,15 +39,23 @@ def test_the_threshold_is_the_midpoint():
 
 def test_the_same_score_means_less_in_a_larger_gallery_and_for_a_louder_query():
     scores = np.array([1.0, 1.2, 0.8])
-    small, large = Null.fit(scores, n_steps=500), Null.fit(scores, n_steps=500_000)
+    small, large = Null.fit(scores, n_query=4, n_steps=500), Null.fit(scores, n_query=4, n_steps=500_000)
     assert small.confidence(3.0) > large.confidence(3.0)
-    assert Null.fit(2 * scores, n_steps=500).confidence(3.0) < small.confidence(3.0)
-    assert Null.fit(2 * scores, n_steps=500).confidence(6.0) == pytest.approx(float(small.confidence(3.0)))
+    assert Null.fit(2 * scores, n_query=4, n_steps=500).confidence(3.0) < small.confidence(3.0)
+    assert Null.fit(2 * scores, n_query=4, n_steps=500).confidence(6.0) == pytest.approx(float(small.confidence(3.0)))
 
 
-def test_real_stretches_raise_the_level_by_their_median_alone():
+def test_the_level_is_taken_half_way_to_the_usual_one():
+    mirrored = np.full(50, 3.2)
+    whole = Null.fit(mirrored, np.full(50, 3.2), n_query=4, n_steps=500)
+    assert whole.level == pytest.approx((3.2 * 0.4 * 4**0.5) ** 0.5)
+    assert Null.fit(mirrored, n_query=4, n_steps=500).level == pytest.approx(3.2)
+
+
+def test_real_stretches_count_by_their_median_alone():
     mirrored = np.ones(50)
-    calm = Null.fit(mirrored, np.r_[np.ones(40), np.full(10, 99.0)], n_steps=500)
-    assert calm.level == pytest.approx(1.0)
-    busy = Null.fit(mirrored, np.full(50, 4.0), n_steps=500)
-    assert busy.level == pytest.approx(2.0)
+    calm = Null.fit(mirrored, np.ones(50), n_query=4, n_steps=500)
+    spoilt = Null.fit(mirrored, np.r_[np.ones(40), np.full(10, 99.0)], n_query=4, n_steps=500)
+    busy = Null.fit(mirrored, np.full(50, 4.0), n_query=4, n_steps=500)
+    assert spoilt.level == pytest.approx(calm.level)
+    assert busy.level == pytest.approx(calm.level * 2**0.5)

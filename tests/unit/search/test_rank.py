@@ -6,7 +6,7 @@ from recue.core import ScoredSegment, Segment
 from recue.search.calibrate import Null
 from recue.search.rank import Found, rank
 
-NULL = Null.fit(np.ones(10), n_steps=480)
+NULL = Null.fit(np.ones(10), n_query=4, n_steps=480)
 
 
 def found(video, score, start_s=0.0):
