@@ -5,7 +5,7 @@ import pytest
 
 from recue.core import FeatureSequence
 from recue.core.errors import GalleryError, ShapeError
-from recue.localize.space import STRETCH_STEPS, Space, SpaceOptions
+from recue.localize.space import STRETCH_STEPS, Space, SpaceOptions, _class_steps
 
 
 def sequence(values, dtype=np.float32):
@@ -89,25 +89,29 @@ def test_what_is_not_like_the_gallery_stays_small_in_it():
     assert outside < 0.5 * inside
 
 
-def test_classes_the_gallery_lacks_have_directions():
-    # Ten classes in ten channels; the gallery shows two of them. Queries of two others must stay apart.
+def test_made_steps_are_of_the_class_they_stand_for():
     rng = np.random.default_rng(9)
-    weight = (6.0 * np.eye(40)[:, :10]).astype(np.float32)
-    bias = np.zeros(10, np.float32)
+    values = np.abs(rng.normal(size=(200, 40))).astype(np.float32)
+    head = (rng.normal(size=(40, 10)).astype(np.float32), np.zeros(10, np.float32))
+    made = _class_steps(values, head, 3)
+    assert made.shape == (30, 40)
+    assert (made @ head[0] + head[1]).argmax(axis=1).tolist() == list(range(10)) * 3
+    assert (made >= 0).all(), "features behind a ReLU are never negative"
+    assert (_class_steps(values - 0.5, head, 3) < 0).any()
 
-    def clips(kind, n):
-        steps = 0.3 * np.abs(rng.normal(size=(n, 40)))
-        steps[:, kind] += 3.0
-        return steps.astype(np.float32)
 
-    gallery = [sequence(clips(kind, 200)) for kind in (0, 1)]
-    apart = {}
-    for made in (0, 6):
-        space = Space.fit(gallery, head=(weight, bias), options=SpaceOptions(out_dim=16, steps_per_class=made))
-        five, again, seven = (space.apply(clips(kind, 50)) for kind in (5, 5, 7))
-        apart[made] = float((five @ again.T).mean() - (five @ seven.T).mean())
-    assert apart[6] > 3 * apart[0]
-    assert apart[6] > 0.3
+def test_made_steps_join_the_sample_but_not_the_stretches():
+    rng = np.random.default_rng(10)
+    values = np.abs(rng.normal(size=(200, 12))).astype(np.float32)
+    head = (rng.normal(size=(12, 5)).astype(np.float32), np.zeros(5, np.float32))
+    alone = Space.fit([sequence(values)], head=head, options=SpaceOptions(steps_per_class=0))
+    joined = Space.fit([sequence(values)], head=head, options=SpaceOptions(steps_per_class=6))
+    np.testing.assert_allclose(alone.mean, values.mean(axis=0), atol=1e-5)
+    everything = np.concatenate([values, _class_steps(values, head, 6)])
+    np.testing.assert_allclose(joined.mean, everything.mean(axis=0), atol=1e-4)
+    assert len(joined.background) == len(everything)
+    assert joined.stretches.shape == alone.stretches.shape
+    assert joined.n_fitted == 200
 
 
 @pytest.mark.parametrize("values", [np.ones((1, 4)), np.ones((9, 4)), np.zeros((3, 4))])
