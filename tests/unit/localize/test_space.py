@@ -93,11 +93,11 @@ def test_made_steps_are_of_the_class_they_stand_for():
     rng = np.random.default_rng(9)
     values = np.abs(rng.normal(size=(200, 40))).astype(np.float32)
     head = (rng.normal(size=(40, 10)).astype(np.float32), np.zeros(10, np.float32))
-    made = _class_steps(values, head, 3)
+    made = _class_steps(values - 0.5, head, 3)
     assert made.shape == (30, 40)
     assert (made @ head[0] + head[1]).argmax(axis=1).tolist() == list(range(10)) * 3
-    assert (made >= 0).all(), "features behind a ReLU are never negative"
-    assert (_class_steps(values - 0.5, head, 3) < 0).any()
+    assert (made < 0).any()
+    assert (_class_steps(values, head, 3) >= 0).all(), "features behind a ReLU are never negative"
 
 
 def test_made_steps_join_the_sample_but_not_the_stretches():
