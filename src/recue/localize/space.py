@@ -22,7 +22,7 @@ from recue.core.errors import GalleryError, ShapeError
 from recue.core.features import FeatureSequence
 
 #: Bump when the meaning of a stored space changes.
-_FORMAT = 4
+_FORMAT = 5
 
 #: Steps in a background stretch: long enough to hold any match of a usual query.
 STRETCH_STEPS = 48
@@ -63,6 +63,8 @@ class Space:
     Attributes:
         mean: `[in_dim]`, of the features.
         inverse_deviation: `[in_dim]`, what the centred features are multiplied by.
+        part_stops: `[parts]`: where each part of the features ends; each is brought to unit length by itself.
+        part_weights: `[parts]`: share of each part in the cosine of the features.
         head: `[in_dim + 1, classes]`: class weights over the temperature, the bias as last row; no columns without.
         class_mean: `[classes]`, of the square roots of the posteriors.
         projection: `[in_dim + classes, out_dim]`: orthonormal directions, the class part weighted.
@@ -76,6 +78,8 @@ class Space:
 
     mean: NDArray[np.float32]
     inverse_deviation: NDArray[np.float32]
+    part_stops: NDArray[np.int64]
+    part_weights: NDArray[np.float32]
     head: NDArray[np.float32]
     class_mean: NDArray[np.float32]
     projection: NDArray[np.float32]
@@ -91,6 +95,7 @@ class Space:
         sequences: Sequence[FeatureSequence],
         *,
         head: tuple[Float[np.ndarray, "in_dim classes"], Float[np.ndarray, " classes"]] | None = None,
+        parts: Sequence[tuple[slice, float]] = (),
         n_total: int | None = None,
         options: SpaceOptions | None = None,
     ) -> "Space":
@@ -99,6 +104,8 @@ class Space:
         Args:
             sequences: Stretches of several videos; some thousand steps are plenty.
             head: Weights and bias of the backbone's classes, where it has any.
+            parts: Where the parts of joined features lie, in order and without gaps, and their shares of the cosine;
+                none if they are of one piece.
             n_total: Steps of the gallery the sample is from; default, those of the sample.
             options: See `SpaceOptions`.
 
@@ -111,22 +118,23 @@ class Space:
             raise ShapeError("a space is fitted to at least one feature sequence, got none")
         chosen = options or SpaceOptions()
         values = np.concatenate([sequence.values for sequence in sequences]).astype(np.float32)
+        stops = np.array([part.stop for part, _ in parts] or [values.shape[1]], np.int64)
+        shares = np.array([share for _, share in parts] or [1.0], np.float32)
         if head is not None and len(values) > 1:
-            values = np.concatenate([values, _class_steps(values, head, chosen.steps_per_class)])
+            values = np.concatenate([values, _class_steps(values, head, stops, chosen.steps_per_class)])
         mean = values.mean(axis=0)
         deviation = values.std(axis=0)
-        typical = float(deviation.mean())
-        if typical <= 1e-9:
+        if float(deviation.mean()) <= 1e-9:
             # One step, or all alike: there is nothing to normalise by. Compare what is there.
             mean, deviation = np.zeros_like(mean), np.ones_like(deviation)
-        inverse = 1.0 / np.maximum(deviation, _MIN_DEVIATION * max(typical, 1e-9))
+        inverse = 1.0 / np.maximum(deviation, np.maximum(_MIN_DEVIATION * _part_means(deviation, stops), 1e-9))
         if head is None or chosen.class_weight == 0:
             scaled_head = np.zeros((values.shape[1] + 1, 0), np.float32)
         else:
             scaled_head = np.vstack([head[0], head[1][None]]).astype(np.float32) / chosen.temperature
         roots = _root_posteriors(values, scaled_head)
         class_mean = roots.mean(axis=0) if len(values) > 1 else np.zeros(roots.shape[1], np.float32)
-        joint = _joint(values, mean, inverse, roots, class_mean)
+        joint = _joint((values - mean) * inverse, stops, shares, roots - class_mean)
         weights = np.ones(joint.shape[1], np.float32)
         weights[values.shape[1] :] = chosen.class_weight**0.5
         projection, joint_mean = _strongest(joint * weights, chosen.out_dim)
@@ -134,6 +142,8 @@ class Space:
         bare = cls(
             mean=mean,
             inverse_deviation=inverse.astype(np.float32),
+            part_stops=stops,
+            part_weights=shares,
             head=scaled_head,
             class_mean=class_mean,
             projection=(weights[:, None] * projection / length).astype(np.float32),
@@ -165,7 +175,8 @@ class Space:
         for first in range(0, len(values), 8192):
             block = values[first : first + 8192].astype(np.float32)
             roots = _root_posteriors(block, self.head)
-            joint = _joint(block, self.mean, self.inverse_deviation, roots, self.class_mean)
+            standard = (block - self.mean) * self.inverse_deviation
+            joint = _joint(standard, self.part_stops, self.part_weights, roots - self.class_mean)
             # Not brought to unit length again: what lies outside the kept directions is like nothing here.
             mapped[first : first + 8192] = joint @ self.projection - self.joint_mean
         return mapped
@@ -217,18 +228,27 @@ def _root_posteriors(values: NDArray[np.float32], head: NDArray[np.float32]) -> 
 
 
 def _joint(
-    values: NDArray[np.float32],
-    mean: NDArray[np.float32],
-    inverse_deviation: NDArray[np.float32],
+    standard: NDArray[np.float32],
+    stops: NDArray[np.int64],
+    shares: NDArray[np.float32],
     roots: NDArray[np.float32],
-    class_mean: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    look = _unit((values - mean) * inverse_deviation)
-    return np.concatenate([look, _unit(roots - class_mean)], axis=1) if roots.shape[1] else look
+    """Every part at unit length times the root of its share, the class part behind."""
+    starts = [0, *stops[:-1]]
+    parts = [
+        np.sqrt(share) * _unit(standard[:, start:stop])
+        for start, stop, share in zip(starts, stops, shares, strict=True)
+    ]
+    if roots.shape[1]:
+        parts.append(_unit(roots))
+    return np.concatenate(parts, axis=1)
 
 
 def _class_steps(
-    values: NDArray[np.float32], head: tuple[NDArray[np.floating], NDArray[np.floating]], n: int
+    values: NDArray[np.float32],
+    head: tuple[NDArray[np.floating], NDArray[np.floating]],
+    stops: NDArray[np.int64],
+    n: int,
 ) -> NDArray[np.float32]:
     """`[classes * n, dim]`: steps such as videos of every class the backbone knows would have.
 
@@ -241,10 +261,18 @@ def _class_steps(
     mean, deviation = values.mean(axis=0), values.std(axis=0)
     weights = (head[0] - head[0].mean(axis=1, keepdims=True)).T.astype(np.float32)
     moved = mean + _CLASS_LOGIT * weights / np.maximum((weights**2).sum(axis=1, keepdims=True), 1e-9)
-    noise = float(deviation.mean()) * np.random.default_rng(0).standard_normal((n, *moved.shape)).astype(np.float32)
+    # Of one loudness within a part: what single channels do in this gallery says nothing of the world outside.
+    noise = _part_means(deviation, stops) * np.random.default_rng(0).standard_normal((n, *moved.shape)).astype(
+        np.float32
+    )
     steps: NDArray[np.float32] = (moved + noise).reshape(-1, values.shape[1])
     # Features behind a ReLU are never negative; others may be.
     return np.maximum(steps, 0.0) if float(values.min()) >= 0 else steps
+
+
+def _part_means(deviation: NDArray[np.float32], stops: NDArray[np.int64]) -> NDArray[np.float32]:
+    """`[in_dim]`: for each channel the mean over its part."""
+    return np.concatenate([np.full(len(part), part.mean(), np.float32) for part in np.split(deviation, stops[:-1])])
 
 
 def _strongest(joint: NDArray[np.float32], n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

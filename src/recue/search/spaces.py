@@ -1,7 +1,7 @@
 """The space of a gallery: fitted to a sample of its steps, kept beside the derived arrays, fitted anew as it grows."""
 
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,16 @@ class ClassHead(Protocol):
         ...
 
 
+@runtime_checkable
+class Joined(Protocol):
+    """A backbone whose vectors are several vectors side by side."""
+
+    @property
+    def parts(self) -> dict[str, tuple[slice, float]]:
+        """Where each lies, and its share of the cosine."""
+        ...
+
+
 def gallery_space(gallery: Gallery) -> Space:
     """The space this gallery is searched in; fits and keeps one if there is none or the gallery has outgrown it.
 
@@ -47,7 +57,7 @@ def gallery_space(gallery: Gallery) -> Space:
         known = min(max(space.n_fitted, 1), _ENOUGH_STEPS)
         if known / _GROWTH < min(n_steps, _ENOUGH_STEPS) < known * _GROWTH:
             return space
-    space = Space.fit(sample_sequences(gallery), head=_class_head(gallery), n_total=n_steps)
+    space = Space.fit(sample_sequences(gallery), **_known_of(gallery), n_total=n_steps)
     path = _path(gallery)
     path.parent.mkdir(parents=True, exist_ok=True)
     space.save(path)
@@ -82,10 +92,13 @@ def sample_sequences(gallery: Gallery) -> list[FeatureSequence]:
     return sequences
 
 
-def _class_head(gallery: Gallery) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-    """Class weights and bias of the gallery's backbone; None if it knows no classes."""
+def _known_of(gallery: Gallery) -> dict[str, Any]:
+    """What the gallery's backbone tells of its vectors: class weights, and parts where it joins several."""
     source = load_source(gallery.info.source.name)
-    if not isinstance(source, ClassHead):
-        return None
-    weight, bias = source.head()
-    return weight.T, bias
+    known: dict[str, Any] = {}
+    if isinstance(source, ClassHead):
+        weight, bias = source.head()
+        known["head"] = (weight.T, bias)
+    if isinstance(source, Joined):
+        known["parts"] = sorted(source.parts.values(), key=lambda part: part[0].start)
+    return known

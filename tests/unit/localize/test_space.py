@@ -93,11 +93,11 @@ def test_made_steps_are_of_the_class_they_stand_for():
     rng = np.random.default_rng(9)
     values = np.abs(rng.normal(size=(200, 40))).astype(np.float32)
     head = (rng.normal(size=(40, 10)).astype(np.float32), np.zeros(10, np.float32))
-    made = _class_steps(values - 0.5, head, 3)
+    made = _class_steps(values - 0.5, head, np.array([40]), 3)
     assert made.shape == (30, 40)
     assert (made @ head[0] + head[1]).argmax(axis=1).tolist() == list(range(10)) * 3
     assert (made < 0).any()
-    assert (_class_steps(values, head, 3) >= 0).all(), "features behind a ReLU are never negative"
+    assert (_class_steps(values, head, np.array([40]), 3) >= 0).all(), "features behind a ReLU are never negative"
 
 
 def test_made_steps_join_the_sample_but_not_the_stretches():
@@ -107,7 +107,7 @@ def test_made_steps_join_the_sample_but_not_the_stretches():
     alone = Space.fit([sequence(values)], head=head, options=SpaceOptions(steps_per_class=0))
     joined = Space.fit([sequence(values)], head=head, options=SpaceOptions(steps_per_class=6))
     np.testing.assert_allclose(alone.mean, values.mean(axis=0), atol=1e-5)
-    everything = np.concatenate([values, _class_steps(values, head, 6)])
+    everything = np.concatenate([values, _class_steps(values, head, np.array([12]), 6)])
     np.testing.assert_allclose(joined.mean, everything.mean(axis=0), atol=1e-4)
     assert len(joined.background) == len(everything)
     assert joined.stretches.shape == alone.stretches.shape
@@ -148,3 +148,19 @@ def test_a_damaged_file_is_said_to_be_one(tmp_path):
 def test_no_sequence_is_refused():
     with pytest.raises(ShapeError, match="at least one"):
         Space.fit([])
+
+
+def test_parts_keep_their_share_whatever_their_size():
+    rng = np.random.default_rng(11)
+    first, second = sample(rng, dim=4), sample(rng, dim=20)
+    values = np.concatenate([100 * first, second], axis=1)
+    parts = [(slice(0, 4), 0.7), (slice(4, 24), 0.3)]
+    mapped = Space.fit([sequence(values)], parts=parts).apply(values)
+
+    def standard(part):
+        part = (part - part.mean(axis=0)) / part.std(axis=0)
+        return part / np.linalg.norm(part, axis=1, keepdims=True)
+
+    both = np.concatenate([0.7**0.5 * standard(first), 0.3**0.5 * standard(second)], axis=1)
+    both = both - both.mean(axis=0)
+    np.testing.assert_allclose(mapped @ mapped.T, both @ both.T, atol=1e-3)
