@@ -61,7 +61,7 @@ $(VENV)/.installed: $(VENV)/.torch pyproject.toml
 	@$(PIP) --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
+$(VENV)/.installed-dev: $(VENV)/.installed Makefile
 	@echo "Installing what the checks need ..."
 	@$(PIP) --editable '.[dev,onnx,bench]'
 	@touch $@
