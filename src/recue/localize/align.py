@@ -35,6 +35,7 @@ class Align:
             that can be done without a gallery.
         margin: How many standard deviations above the mean of its similarity to the background the threshold of a
             query step lies.
+        still: The query was made of a picture: only what a picture tells of is compared.
         sigma: Width of the soft suppression of overlapping segments.
         n: Segments to answer with, at most, per reference.
 
@@ -46,6 +47,7 @@ class Align:
 
     space: Space | None = None
     margin: float = 0.4
+    still: bool = False
     sigma: float = 0.1
     n: int = 20
 
@@ -70,7 +72,7 @@ class Align:
         """
         query.require_same_source(reference)
         space = self.space or Space.fit([reference, query])
-        mapped = space.apply(query.values)
+        mapped = self._mapped(space, query)
         similarity = space.apply(reference.values) @ mapped.T
         return self._segments(
             similarity, self.thresholds(space, mapped), query, reference.times_s[:-1], reference.times_s[1:]
@@ -89,7 +91,7 @@ class Align:
         chosen = range(len(bank)) if videos is None else videos
         if self.space is None:
             return [self.localize(query, bank.sequence(int(video), query.backbone)) for video in chosen]
-        mapped = self.space.apply(query.values)
+        mapped = self._mapped(self.space, query)
         thresholds = self.thresholds(self.space, mapped)
         found = []
         for video in chosen:
@@ -153,7 +155,7 @@ class Align:
             inside = bank.rows(int(video))
             rows = np.append(rows, inside.start + int(ends[inside].argmax()))
         space = self._need_space()
-        mapped = space.apply(query.values)
+        mapped = self._mapped(space, query)
         thresholds = self.thresholds(space, mapped)
         found: dict[int, list[ScoredSegment]] = {}
         owners = np.searchsorted(bank.offsets, rows, "right") - 1
@@ -174,8 +176,11 @@ class Align:
         self, query: FeatureSequence, bank: FeatureBank, videos: NDArray[np.int64] | None, threads: int
     ) -> NDArray[np.float32]:
         space = self._need_space()
-        mapped = space.apply(query.values)
+        mapped = self._mapped(space, query)
         return scan_bank(bank, mapped, self.thresholds(space, mapped), videos=videos, threads=threads)
+
+    def _mapped(self, space: Space, query: FeatureSequence) -> NDArray[np.float32]:
+        return space.apply_still(query.values) if self.still else space.apply(query.values)
 
     def _need_space(self) -> Space:
         if self.space is None:
@@ -203,6 +208,19 @@ class Align:
             fingerprint=query.fingerprint,
         )
         return self.best_scores(query, bank)
+
+    def similarity_curve(
+        self, query: FeatureSequence, reference: Float32[np.ndarray, "reference dim"]
+    ) -> Float32[np.ndarray, " reference"]:
+        """For each mapped reference step, how far the best query step lies above its threshold.
+
+        Raises:
+            ConfigError: there is no space.
+        """
+        space = self._need_space()
+        mapped = self._mapped(space, query)
+        gain: NDArray[np.float32] = (reference @ mapped.T - self.thresholds(space, mapped)).max(axis=1)
+        return gain
 
     def thresholds(self, space: Space, query: Float32[np.ndarray, "query dim"]) -> Float32[np.ndarray, " query"]:
         """For each mapped query step the similarity above which a reference step is evidence for it."""

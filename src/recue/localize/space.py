@@ -9,7 +9,7 @@ strongest directions of the gallery, which keeps their dot products and makes th
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from recue.core.errors import GalleryError, ShapeError
 from recue.core.features import FeatureSequence
 
 #: Bump when the meaning of a stored space changes.
-_FORMAT = 5
+_FORMAT = 6
 
 #: Steps in a background stretch: long enough to hold any match of a usual query.
 STRETCH_STEPS = 48
@@ -65,9 +65,11 @@ class Space:
         inverse_deviation: `[in_dim]`, what the centred features are multiplied by.
         part_stops: `[parts]`: where each part of the features ends; each is brought to unit length by itself.
         part_weights: `[parts]`: share of each part in the cosine of the features.
+        still_part: Which part a picture alone tells of; -1 if it is the whole.
         head: `[in_dim + 1, classes]`: class weights over the temperature, the bias as last row; no columns without.
         class_mean: `[classes]`, of the square roots of the posteriors.
-        projection: `[in_dim + classes, out_dim]`: orthonormal directions, the class part weighted.
+        length: Of a joined vector, all parts and the classes.
+        projection: `[in_dim + classes, out_dim]`: orthonormal directions over the length, the class part weighted.
         joint_mean: `[out_dim]`, taken away last.
         background: `[n, out_dim]` mapped steps that stand for "anything at all".
         stretches: `[n, steps, out_dim]` mapped stretches of videos: what a reference without the moment is like.
@@ -80,8 +82,10 @@ class Space:
     inverse_deviation: NDArray[np.float32]
     part_stops: NDArray[np.int64]
     part_weights: NDArray[np.float32]
+    still_part: int
     head: NDArray[np.float32]
     class_mean: NDArray[np.float32]
+    length: float
     projection: NDArray[np.float32]
     joint_mean: NDArray[np.float32]
     background: NDArray[np.float32]
@@ -95,7 +99,7 @@ class Space:
         sequences: Sequence[FeatureSequence],
         *,
         head: tuple[Float[np.ndarray, "in_dim classes"], Float[np.ndarray, " classes"]] | None = None,
-        parts: Sequence[tuple[slice, float]] = (),
+        parts: Mapping[str, tuple[slice, float]] | None = None,
         n_total: int | None = None,
         options: SpaceOptions | None = None,
     ) -> "Space":
@@ -105,7 +109,7 @@ class Space:
             sequences: Stretches of several videos; some thousand steps are plenty.
             head: Weights and bias of the backbone's classes, where it has any.
             parts: Where the parts of joined features lie, in order and without gaps, and their shares of the cosine;
-                none if they are of one piece.
+                one called `appearance` is what a picture tells of. None if the features are of one piece.
             n_total: Steps of the gallery the sample is from; default, those of the sample.
             options: See `SpaceOptions`.
 
@@ -118,8 +122,9 @@ class Space:
             raise ShapeError("a space is fitted to at least one feature sequence, got none")
         chosen = options or SpaceOptions()
         values = np.concatenate([sequence.values for sequence in sequences]).astype(np.float32)
-        stops = np.array([part.stop for part, _ in parts] or [values.shape[1]], np.int64)
-        shares = np.array([share for _, share in parts] or [1.0], np.float32)
+        known = sorted((parts or {"": (slice(0, values.shape[1]), 1.0)}).items(), key=lambda part: part[1][0].start)
+        stops = np.array([part.stop for _, (part, _) in known], np.int64)
+        shares = np.array([share for _, (_, share) in known], np.float32)
         if head is not None and len(values) > 1:
             values = np.concatenate([values, _class_steps(values, head, stops, chosen.steps_per_class)])
         mean = values.mean(axis=0)
@@ -138,16 +143,18 @@ class Space:
         weights = np.ones(joint.shape[1], np.float32)
         weights[values.shape[1] :] = chosen.class_weight**0.5
         projection, joint_mean = _strongest(joint * weights, chosen.out_dim)
-        length = np.float32((1.0 + chosen.class_weight) ** 0.5 if scaled_head.shape[1] else 1.0)
+        length = (1.0 + chosen.class_weight) ** 0.5 if scaled_head.shape[1] else 1.0
         bare = cls(
             mean=mean,
             inverse_deviation=inverse.astype(np.float32),
             part_stops=stops,
             part_weights=shares,
+            still_part=[name for name, _ in known].index("appearance") if parts and "appearance" in parts else -1,
             head=scaled_head,
             class_mean=class_mean,
+            length=length,
             projection=(weights[:, None] * projection / length).astype(np.float32),
-            joint_mean=joint_mean / length,
+            joint_mean=(joint_mean / length).astype(np.float32),
             background=np.zeros((0, projection.shape[1]), np.float32),
             stretches=np.zeros((0, 1, projection.shape[1]), np.float32),
             mirrored=np.zeros((0, 1, projection.shape[1]), np.float32),
@@ -181,6 +188,22 @@ class Space:
             mapped[first : first + 8192] = joint @ self.projection - self.joint_mean
         return mapped
 
+    def apply_still(self, values: Float[np.ndarray, "n in_dim"]) -> Float[np.ndarray, "n dim"]:
+        """Map steps made of a picture, so that only what a picture tells of is compared.
+
+        A picture held still has motion features of a kind that no video has. They and the classes that come of them
+        are left out; dot products with mapped steps are cosines of the appearance alone.
+        """
+        if self.still_part < 0:
+            return self.apply(values)
+        start = int(self.part_stops[self.still_part - 1]) if self.still_part else 0
+        part = slice(start, int(self.part_stops[self.still_part]))
+        standard = (values[:, part].astype(np.float32) - self.mean[part]) * self.inverse_deviation[part]
+        # A mapped reference holds this part with the root of its share over the length of all parts, and the projection
+        # divides by that length once more.
+        share = float(self.part_weights[self.still_part])
+        return (_unit(standard) @ self.projection[part]) * np.float32(self.length**2 / share**0.5)
+
     def save(self, path: Path) -> None:
         """Write to a file, whole or not at all."""
         beside = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -199,8 +222,9 @@ class Space:
             with np.load(path, allow_pickle=False) as stored:
                 if int(stored["format"]) != _FORMAT:
                     raise GalleryError(f"{path} holds a space of another version; delete it, it is made again")
+                scalars: dict[str, Callable[[Any], Any]] = {"n_fitted": int, "still_part": int, "length": float}
                 parts: dict[str, Any] = {name: stored[name] for name in cls.__slots__}
-                return cls(**{**parts, "n_fitted": int(parts["n_fitted"])})
+                return cls(**{name: scalars.get(name, np.asarray)(part) for name, part in parts.items()})
         except (OSError, ValueError, KeyError) as error:
             raise GalleryError(f"{path} is damaged; delete it, it is made again") from error
 
@@ -276,27 +300,27 @@ def _part_means(deviation: NDArray[np.float32], stops: NDArray[np.int64]) -> NDA
 
 
 def _strongest(joint: NDArray[np.float32], n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The `n` orthonormal directions `[dim, n]` of largest variance, and the mean along them."""
-    if len(joint) < 2 or joint.shape[1] <= n:
-        directions = np.eye(joint.shape[1], dtype=np.float32)
-    elif len(joint) <= joint.shape[1]:
-        # Fewer steps than dimensions: the directions of the steps themselves, and of the rest as they come.
-        full, _ = np.linalg.qr(np.concatenate([joint - joint.mean(axis=0), _fixed_directions(joint.shape[1], n)]).T)
-        rotated = (joint - joint.mean(axis=0)) @ full
-        _, _, turned = np.linalg.svd(rotated, full_matrices=True)
-        directions = (full @ turned.T)[:, :n]
-    else:
-        centred = (joint - joint.mean(axis=0)).astype(np.float64)
-        _, vectors = np.linalg.eigh(centred.T @ centred)
-        directions = vectors[:, ::-1][:, :n]
-    directions = np.ascontiguousarray(directions, np.float32)
-    mean = joint.mean(axis=0) if len(joint) > 1 else np.zeros(joint.shape[1], np.float32)
-    return directions, (mean @ directions).astype(np.float32)
+    """The `n` orthonormal directions `[dim, n]` of largest variance, and the mean along them.
 
-
-def _fixed_directions(dim: int, n: int) -> NDArray[np.float32]:
-    """`[n, dim]` directions that are always the same: what a small sample does not span must not be lost."""
-    return np.random.default_rng(0).standard_normal((n, dim)).astype(np.float32)
+    By subspace iteration (Halko et al. 2011): the whole spectrum of some thousand dimensions takes many times longer.
+    A sample that spans fewer directions is filled up with fixed random ones, so that a step it is nothing like still
+    lies somewhere.
+    """
+    dim = joint.shape[1]
+    mean = joint.mean(axis=0) if len(joint) > 1 else np.zeros(dim, np.float32)
+    if dim <= n:
+        return np.eye(dim, dtype=np.float32), mean
+    centred = joint - mean
+    spare = min(n + 16, dim)
+    directions = np.linalg.qr(np.random.default_rng(0).standard_normal((dim, spare)).astype(np.float32))[0]
+    fill = np.float32(1e-4 * max(float((centred**2).sum()) / dim, 1e-9))
+    for _ in range(8):
+        directions = np.linalg.qr(centred.T @ (centred @ directions) + fill * directions)[0]
+    # Inside the subspace the spectrum is exact, and tells which directions to keep.
+    along = centred @ directions
+    _, turn = np.linalg.eigh((along.T @ along).astype(np.float64))
+    directions = np.ascontiguousarray(directions @ turn[:, ::-1][:, :n], np.float32)
+    return directions, mean @ directions
 
 
 def _stretches(mapped: NDArray[np.float32], n: int) -> NDArray[np.float32]:

@@ -18,13 +18,15 @@ from recue.core.segment import Segment
 from recue.gallery import Gallery
 from recue.localize import LOCALIZERS
 from recue.localize.align import Align
-from recue.localize.space import Space
 from recue.search.calibrate import DEFAULT_MIN_CONFIDENCE, Null
 from recue.search.rank import Found, rank
 from recue.search.spaces import gallery_space
 
 #: Segments that are looked at after the scan, at least: suppression and caps leave out some of the best.
 _MIN_WANTED = 64
+
+#: Steps that a picture is held for.
+_PICTURE_STEPS = 4
 
 #: A result that shares this much with the place the query was taken from is that place.
 _SELF_TIOU = 0.5
@@ -37,7 +39,7 @@ class _Searched:
     found: list[Found]
     null: Null
     bank: FeatureBank
-    space: Space
+    aligner: Align
 
 
 def find_moments(
@@ -93,7 +95,10 @@ def find_moments(
     wanted = set(records) if videos is None else set(videos) & set(records)
     if not wanted:
         raise GalleryError(f"the gallery '{gallery.info.name}' holds no video to search")
-    searched = _pass(query_features, gallery, LOCALIZERS.load(localizer)(), wanted, top, threads)
+    looked_for = _held(query_features) if query.kind == "image" else query_features
+    searched = _pass(
+        looked_for, gallery, LOCALIZERS.load(localizer)(), wanted, still=query.kind == "image", top=top, threads=threads
+    )
     found = [one for one in searched.found if not (exclude_self and _is_query(query, one))]
     least = DEFAULT_MIN_CONFIDENCE if min_confidence is None else min_confidence
     accepted, missed = rank(found, searched.null, min_confidence=least, top=top, per_video=per_video)
@@ -101,7 +106,7 @@ def find_moments(
 
     def moment(one: Found, confidence: float) -> Moment:
         if curve and one.position not in curves:
-            curves[one.position] = _curve(query_features, searched, one.position)
+            curves[one.position] = _curve(looked_for, searched, one.position)
         record = records[one.video_id]
         return Moment(
             video=record.path,
@@ -109,7 +114,7 @@ def find_moments(
             segment=one.scored.segment.clipped(_span(record)),
             score=one.scored.score,
             confidence=confidence,
-            query_segment=one.scored.query_segment,
+            query_segment=None if query.kind == "image" else one.scored.query_segment,
             is_query=_is_query(query, one),
             metadata=record.metadata,
             curve=curves.get(one.position),
@@ -134,24 +139,27 @@ def _pass(
     gallery: Gallery,
     localizer: Localizer,
     wanted: set[str],
+    *,
+    still: bool,
     top: int,
     threads: int | None,
 ) -> _Searched:
     space = gallery_space(gallery)
     bank = gallery.bank(space)
     positions = np.array([i for i, video_id in enumerate(bank.video_ids) if video_id in wanted], np.int64)
+    aligner = replace(localizer if isinstance(localizer, Align) else Align(), space=space, still=still)
     if isinstance(localizer, Align):
-        aligner = replace(localizer.with_space(space), n=max(localizer.n, 2 * top))
+        aligner = replace(aligner, n=max(localizer.n, 2 * top))
         n_threads = threads or os.cpu_count() or 1
         by_video = aligner.search_bank(query, bank, positions, most=max(_MIN_WANTED, 4 * top), threads=n_threads)
         candidates, per_video = np.array(list(by_video), np.int64), list(by_video.values())
         null = Null.fit(*aligner.null_scores(query), n_query=len(query), n_steps=bank.n_steps)
-        return _Searched(_flatten(bank, candidates, per_video), null, bank, space)
+        return _Searched(_flatten(bank, candidates, per_video), null, bank, aligner)
     plain = gallery.bank()
     where = {video_id: i for i, video_id in enumerate(plain.video_ids)}
     per_video = [localizer.localize(query, plain.sequence(where[bank.video_ids[i]], query.backbone)) for i in positions]
     null = Null.fit(_mirrored_scores(localizer, query, plain), n_query=len(query), n_steps=bank.n_steps)
-    return _Searched(_flatten(bank, positions, per_video), null, bank, space)
+    return _Searched(_flatten(bank, positions, per_video), null, bank, aligner)
 
 
 def _flatten(bank: FeatureBank, positions: NDArray[np.int64], per_video: list[list[ScoredSegment]]) -> list[Found]:
@@ -180,15 +188,21 @@ def _mirrored_scores(localizer: Localizer, query: FeatureSequence, bank: Feature
     return np.array(scores)
 
 
+def _held(picture: FeatureSequence) -> FeatureSequence:
+    """A picture as a scene of some steps: what looks like it for a while is surer than what does for an instant."""
+    values = np.repeat(picture.values[:1], _PICTURE_STEPS, axis=0)
+    times_s = float(picture.times_s[0]) + picture.mean_step_s * np.arange(_PICTURE_STEPS + 1, dtype=np.float64)
+    return FeatureSequence(values, times_s, picture.backbone, picture.fingerprint)
+
+
 def _curve(query: FeatureSequence, searched: _Searched, position: int) -> SimilarityCurve:
     """For each step the similarity to the query step that matches it best, less that step's threshold."""
     rows = searched.bank.rows(position)
-    mapped = searched.space.apply(query.values)
-    gain = np.asarray(searched.bank.values[rows], np.float32) @ mapped.T - Align().thresholds(searched.space, mapped)
+    values = searched.aligner.similarity_curve(query, np.asarray(searched.bank.values[rows], np.float32))
     middle_s = searched.bank.bounds_s[rows].mean(axis=1)
     return SimilarityCurve(
         times_s=tuple(round(float(t), 4) for t in middle_s),
-        values=tuple(round(float(v), 4) for v in gain.max(axis=1)),
+        values=tuple(round(float(v), 4) for v in values),
     )
 
 

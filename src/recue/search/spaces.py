@@ -100,5 +100,5 @@ def _known_of(gallery: Gallery) -> dict[str, Any]:
         weight, bias = source.head()
         known["head"] = (weight.T, bias)
     if isinstance(source, Joined):
-        known["parts"] = sorted(source.parts.values(), key=lambda part: part[0].start)
+        known["parts"] = source.parts
     return known

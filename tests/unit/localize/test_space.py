@@ -154,7 +154,7 @@ def test_parts_keep_their_share_whatever_their_size():
     rng = np.random.default_rng(11)
     first, second = sample(rng, dim=4), sample(rng, dim=20)
     values = np.concatenate([100 * first, second], axis=1)
-    parts = [(slice(0, 4), 0.7), (slice(4, 24), 0.3)]
+    parts = {"motion": (slice(0, 4), 0.7), "appearance": (slice(4, 24), 0.3)}
     mapped = Space.fit([sequence(values)], parts=parts).apply(values)
 
     def standard(part):
@@ -164,3 +164,24 @@ def test_parts_keep_their_share_whatever_their_size():
     both = np.concatenate([0.7**0.5 * standard(first), 0.3**0.5 * standard(second)], axis=1)
     both = both - both.mean(axis=0)
     np.testing.assert_allclose(mapped @ mapped.T, both @ both.T, atol=1e-3)
+
+
+def test_a_picture_is_compared_by_its_appearance_alone():
+    rng = np.random.default_rng(12)
+    motion, look = sample(rng, dim=8), sample(rng, dim=20)
+    values = np.concatenate([motion, look], axis=1)
+    head = (np.concatenate([rng.normal(size=(8, 5)), np.zeros((20, 5))]).astype(np.float32), np.zeros(5, np.float32))
+    parts = {"motion": (slice(0, 8), 0.7), "appearance": (slice(8, 28), 0.3)}
+    space = Space.fit([sequence(values)], head=head, parts=parts, options=SpaceOptions(steps_per_class=0))
+    picture = values[:5].copy()
+    picture[:, :8] = 1e3 * rng.normal(size=(5, 8))
+    standard = (look - look.mean(axis=0)) / look.std(axis=0)
+    standard = standard / np.linalg.norm(standard, axis=1, keepdims=True)
+    expected = standard[:5] @ (standard - standard.mean(axis=0)).T
+    np.testing.assert_allclose(space.apply_still(picture) @ space.apply(values).T, expected, atol=2e-3)
+
+
+def test_features_of_one_piece_are_all_that_a_picture_tells():
+    values = sample(np.random.default_rng(13))
+    space = Space.fit([sequence(values)])
+    np.testing.assert_array_equal(space.apply_still(values), space.apply(values))
