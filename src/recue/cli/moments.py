@@ -58,7 +58,7 @@ def _summary(result: SearchResult) -> str:
     found = f"{words.count(len(result.moments), 'moment')} in {n_hit} of " if result.moments else ""
     return (
         f"{found}{words.count(result.n_videos, 'video')}; {words.hms(result.searched_s)} searched in "
-        f"{result.elapsed_s:.2f} s by {result.localizer} on {result.backbone}"
+        f"{result.elapsed_s:.2f} s by {result.localizer} on {result.backbone.partition(':')[0]}"
     )
 
 
