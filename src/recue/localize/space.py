@@ -312,15 +312,24 @@ def _strongest(joint: NDArray[np.float32], n: int) -> tuple[NDArray[np.float32],
         return np.eye(dim, dtype=np.float32), mean
     centred = joint - mean
     spare = min(n + 16, dim)
-    directions = np.linalg.qr(np.random.default_rng(0).standard_normal((dim, spare)).astype(np.float32))[0]
+    directions = _orthonormal(np.random.default_rng(0).standard_normal((dim, spare)))
     fill = np.float32(1e-4 * max(float((centred**2).sum()) / dim, 1e-9))
     for _ in range(8):
-        directions = np.linalg.qr(centred.T @ (centred @ directions) + fill * directions)[0]
+        directions = _orthonormal(centred.T @ (centred @ directions) + fill * directions)
     # Inside the subspace the spectrum is exact, and tells which directions to keep.
     along = centred @ directions
     _, turn = np.linalg.eigh((along.T @ along).astype(np.float64))
     directions = np.ascontiguousarray(directions @ turn[:, ::-1][:, :n], np.float32)
     return directions, mean @ directions
+
+
+def _orthonormal(columns: NDArray[np.floating]) -> NDArray[np.float32]:
+    """An orthonormal basis of what the columns span, by the Gram matrix: many times faster than a QR decomposition."""
+    basis = columns.astype(np.float64)
+    for _ in range(2):  # the second pass mends what rounding left of the first
+        scale, turn = np.linalg.eigh(basis.T @ basis)
+        basis = basis @ (turn / np.sqrt(np.maximum(scale, 1e-12 * max(float(scale[-1]), 1e-300))))
+    return basis.astype(np.float32)
 
 
 def _stretches(mapped: NDArray[np.float32], n: int) -> NDArray[np.float32]:
