@@ -12,7 +12,10 @@ from recue.localize.kernel import align_rows
 _HOLD_COST = 0.9
 
 #: From this share of the largest possible mean gain on, a match is taken for the same footage.
-_SAME_FOOTAGE = 0.75
+_SAME_FOOTAGE = 0.6
+
+#: Share of the mean gain that a path may lose by that and still count as good as the one before.
+_AS_GOOD = 0.95
 
 #: What holding costs then. Below two, so that footage at half speed, where every other step is held, still pays.
 _SAME_FOOTAGE_HOLD_COST = 1.4
@@ -84,7 +87,7 @@ def fit_ends(gain: Float32[np.ndarray, "reference query"], path: Path, *, ceilin
     The path of the largest sum is too long: beside a true match everything is a little similar, and holding query
     steps collects that too. So its neighbourhood is aligned again at a cost for held steps, twice, as the mean gain
     that the cost is measured by rises when the ends become tighter. The same footage is sharper still and is aligned
-    once more at a higher cost; that is taken if it is the better match step for step, and covers as much of the query.
+    once more at a higher cost; that is taken if it is as good a match step for step, and covers as much of the query.
 
     Args:
         gain: As for `best_paths`.
@@ -102,7 +105,7 @@ def fit_ends(gain: Float32[np.ndarray, "reference query"], path: Path, *, ceilin
         fitted, mean_gain = again, max(mean_gain, again.mean_gain)
     if mean_gain >= _SAME_FOOTAGE * ceiling:
         tight = _best(around, offset, _SAME_FOOTAGE_HOLD_COST * mean_gain)
-        if tight is not None and tight.n_query >= fitted.n_query and tight.mean_gain >= fitted.mean_gain:
+        if tight is not None and tight.n_query >= fitted.n_query and tight.mean_gain >= _AS_GOOD * fitted.mean_gain:
             fitted = tight
     return replace(fitted, score=path.score)
 
