@@ -17,6 +17,9 @@ _SAME_FOOTAGE = 0.6
 #: Share of the mean gain that a path may lose by that and still count as good as the one before.
 _AS_GOOD = 0.95
 
+#: Share of the query's length by which the same footage at its own speed may differ.
+_SAME_SPEED = 0.2
+
 #: What holding costs then. Below two, so that footage at half speed, where every other step is held, still pays.
 _SAME_FOOTAGE_HOLD_COST = 1.4
 
@@ -87,7 +90,8 @@ def fit_ends(gain: Float32[np.ndarray, "reference query"], path: Path, *, ceilin
     The path of the largest sum is too long: beside a true match everything is a little similar, and holding query
     steps collects that too. So its neighbourhood is aligned again at a cost for held steps, twice, as the mean gain
     that the cost is measured by rises when the ends become tighter. The same footage is sharper still and is aligned
-    once more at a higher cost; that is taken if it is as good a match step for step, and covers as much of the query.
+    once more at a higher cost; that is taken if it is as good step for step, covers as much of the query, and runs at its
+    speed.
 
     Args:
         gain: As for `best_paths`.
@@ -105,9 +109,15 @@ def fit_ends(gain: Float32[np.ndarray, "reference query"], path: Path, *, ceilin
         fitted, mean_gain = again, max(mean_gain, again.mean_gain)
     if mean_gain >= _SAME_FOOTAGE * ceiling:
         tight = _best(around, offset, _SAME_FOOTAGE_HOLD_COST * mean_gain)
-        if tight is not None and tight.n_query >= fitted.n_query and tight.mean_gain >= _AS_GOOD * fitted.mean_gain:
+        if tight is not None and _is_same_footage(tight, fitted):
             fitted = tight
     return replace(fitted, score=path.score)
+
+
+def _is_same_footage(tight: Path, loose: Path) -> bool:
+    """Whether a tight path runs at the query's own speed, covers as much of it, and is as good step for step."""
+    at_speed = abs((tight.stop - tight.first) - tight.n_query) <= _SAME_SPEED * tight.n_query
+    return at_speed and tight.n_query >= loose.n_query and tight.mean_gain >= _AS_GOOD * loose.mean_gain
 
 
 def _best(around: Float32[np.ndarray, "reference query"], offset: int, hold_cost: float) -> Path | None:
