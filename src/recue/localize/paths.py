@@ -90,8 +90,8 @@ def fit_ends(gain: Float32[np.ndarray, "reference query"], path: Path, *, ceilin
     The path of the largest sum is too long: beside a true match everything is a little similar, and holding query
     steps collects that too. So its neighbourhood is aligned again at a cost for held steps, twice, as the mean gain
     that the cost is measured by rises when the ends become tighter. The same footage is sharper still and is aligned
-    once more at a higher cost; that is taken if it is as good step for step, covers as much of the query, and runs at its
-    speed.
+    once more at a higher cost; that is taken if it is as good step for step, covers as much of the query, and runs at
+    its speed.
 
     Args:
         gain: As for `best_paths`.
