@@ -34,6 +34,9 @@ WEIGHT = "i3d-kinetics400"
 #: Raise when the same options begin to give other features.
 VERSION = 2
 
+#: Raise when the network is computed in another way, for the name of its compiled forms.
+_GRAPH = 2
+
 #: Frames of a chunk, and so of memory: the network's largest layer holds 6 MB a frame at 224 pixels.
 _CHUNK_FRAMES = 32
 
@@ -49,7 +52,7 @@ class Config:
     Attributes:
         rate: Frames a second. The network learned at 25; fewer cost proportionally less.
         size: Height and width of the frames, a multiple of 32. The network learned at 224.
-        stride: Frames in a step: 8, or 4 for steps half as long at about a quarter more cost.
+        stride: Frames in a step: 8, or 4 for steps half as long at next to no cost.
         fit: How a picture that is not square is brought to the size.
         skip: Frames the decoder may leave out.
         fast_decode: Leave out the codec's deblocking filter.
@@ -183,7 +186,7 @@ class I3DBackbone:
         return compile_network(
             self._make,
             [(1, _CHUNK_FRAMES, config.size, config.size, 3), *self._state_shapes],
-            key=f"{NAME}-v{VERSION}-s{config.stride}-{weights.entry(WEIGHT).sha256[:12]}",
+            key=f"{NAME}-g{_GRAPH}-s{config.stride}-{weights.entry(WEIGHT).sha256[:12]}",
             runtime=config.runtime,
             precision=config.precision,
             threads=self._threads,
@@ -192,4 +195,4 @@ class I3DBackbone:
     def _make(self) -> "nn.Module":
         from recue.models.i3d import StreamingI3D, build
 
-        return StreamingI3D(build(weights.load(WEIGHT), stride=self.config.stride))
+        return StreamingI3D(build(weights.load(WEIGHT)), stride=self.config.stride)

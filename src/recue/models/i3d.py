@@ -137,7 +137,7 @@ class I3D(nn.Module):
 
     Args:
         stride: 8 is the network as published. 4 leaves out the last temporal stride and dilates what follows, which
-            computes both phases of the published grid at once, interleaved, at little more than its cost.
+            computes both phases of the published grid at once, interleaved.
     """
 
     def __init__(self, *, stride: int = 8) -> None:
@@ -180,16 +180,27 @@ class I3D(nn.Module):
 
 
 class StreamingI3D(nn.Module):
-    """I3D over a video that comes in chunks of one length, a multiple of 8 frames.
+    """I3D over a video that comes in chunks of one length, a multiple of 16 frames.
 
     Each chunk gives `chunk / stride` steps, which lie in the past: step k of the stream, counted from its first
     chunk, is centred on frame `stride * k - DELAY_FRAMES[stride]`. A layer that spans several cells in time keeps
     the last ones of its input for the next chunk (`state_shapes`); zeros stand in before the first.
+
+    Args:
+        network: With stride 8, whichever stride is wanted.
+        stride: 8 or 4. With 4 the last blocks run over the even and the odd cells side by side, as a batch of two:
+            what dilation computes, in a form that inference engines are fast at.
     """
 
-    def __init__(self, network: I3D) -> None:
+    def __init__(self, network: I3D, *, stride: int = 8) -> None:
         super().__init__()
+        if network.stride != 8 or stride not in (4, 8):
+            raise ValueError(
+                f"a stream of stride 4 or 8 is made of a network of stride 8, got {stride}, {network.stride}"
+            )
         self.network = network
+        self.stride = stride
+        self.pool_5a = MaxPool((2, 2, 2), (stride // 4, 2, 2))
 
     def forward(self, frames: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         """One chunk uint8 `[1, chunk, height, width, 3]` and what was kept: features `[1, steps, 1024]`, new state."""
@@ -208,10 +219,14 @@ class StreamingI3D(nn.Module):
         for name, block in network.mixed.items():
             if name == "Mixed_4b":
                 x = network.pool_4a(with_past(x), pad_time=False)
-            if name == "Mixed_5b":
-                x = network.pool_5a(with_past(x) if network.stride == 4 else x, pad_time=False)
+            if name == "Mixed_5b" and self.stride == 8:
+                x = self.pool_5a(x, pad_time=False)
+            elif name == "Mixed_5b":
+                x = self.pool_5a(with_past(x), pad_time=False)
+                x = torch.cat((x[:, :, 0::2], x[:, :, 1::2]), dim=0)
             x = block(with_past(x), pad_time=False)
-        return (x.mean(dim=(3, 4)).transpose(1, 2).float(), *kept)
+        steps = x.mean(dim=(3, 4)).permute(2, 0, 1)  # [time, phase, channels]
+        return (steps.reshape(1, -1, steps.shape[2]).float(), *kept)
 
 
 def build(state: dict[str, Tensor], *, stride: int = 8) -> I3D:

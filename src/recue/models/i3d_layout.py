@@ -21,27 +21,26 @@ MIXED: tuple[tuple[str, int, tuple[int, int, int, int, int, int]], ...] = (
 
 #: In a stream without padding, by stride: step k is centred on frame `stride * k - delay`. Each layer adds, in
 #: cells of its own input: the first convolution 2 (its input is 4 frames ahead of its centre, its output starts 5
-#: before), every 3-wide layer 1, pooling its half width; dilation doubles the last blocks' share.
+#: before), every 3-wide layer 1, pooling its half width; with stride 4 the last blocks see every other cell.
 DELAY_FRAMES = {8: 42, 4: 46}
 
 
 def state_shapes(size: int, stride: int) -> list[tuple[int, ...]]:
-    """Shapes `[1, channels, cells, side, side]` of what a stream keeps between chunks.
+    """Shapes `[phases, channels, cells, side, side]` of what a stream keeps between chunks.
 
     Args:
         size: Height and width of the frames.
         stride: Frames of a step, 8 or 4.
     """
-    dilation_t = 8 // stride
     sides = [size]
     for _ in range(5):
         sides.append(-(-sides[-1] // 2))
-    shapes = [(3, 5, sides[0]), (64, 2, sides[2])]
+    shapes = [(1, 3, 5, sides[0]), (1, 64, 2, sides[2])]
     for name, channels, _ in MIXED:
         level = int(name[6])
         if name == "Mixed_4b":
-            shapes.append((channels, 1, sides[3]))
+            shapes.append((1, channels, 1, sides[3]))
         if name == "Mixed_5b" and stride == 4:
-            shapes.append((channels, 1, sides[4]))
-        shapes.append((channels, 2 * dilation_t if level == 5 else 2, sides[level]))
-    return [(1, channels, cells, side, side) for channels, cells, side in shapes]
+            shapes.append((1, channels, 1, sides[4]))
+        shapes.append((8 // stride if level == 5 else 1, channels, 2, sides[level]))
+    return [(*shape, shape[-1]) for shape in shapes]

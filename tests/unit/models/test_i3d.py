@@ -82,13 +82,13 @@ def test_the_stream_gives_what_the_whole_gives(
     # 8k-42 (4k-46): a phase of one frame brings the grids together, then they are `shift` steps apart.
     assert (phase + 5 + DELAY_FRAMES[stride]) == stride * shift
     images = torch.from_numpy(moving_images(192, 32))[None]
-    network = i3d.build(state, stride=stride)
+    stream = StreamingI3D(i3d.build(state), stride=stride)
     with torch.inference_mode():
-        whole = network(images[:, phase : phase + 184])[0]
+        whole = i3d.build(state, stride=stride)(images[:, phase : phase + 184])[0]
         kept: list[torch.Tensor] = [torch.zeros(shape) for shape in state_shapes(32, stride)]
         steps = []
         for start in range(0, 192, chunk):
-            out, *kept = StreamingI3D(network)(images[:, start : start + chunk], *kept)
+            out, *kept = stream(images[:, start : start + chunk], *kept)
             steps.append(out[0])
     streamed = torch.cat(steps)[shift:]
     common = slice(margin, min(len(streamed), len(whole)) - margin)  # away from where padding is seen
@@ -106,6 +106,10 @@ def test_stride_4_holds_the_steps_of_stride_8(state: dict[str, torch.Tensor]) ->
 def test_another_stride_is_refused() -> None:
     with pytest.raises(ValueError, match="4 or 8"):
         I3D(stride=2)
+    with pytest.raises(ValueError, match="4 or 8"):
+        StreamingI3D(I3D(), stride=2)
+    with pytest.raises(ValueError, match="network of stride 8"):
+        StreamingI3D(I3D(stride=4), stride=4)
 
 
 def test_missing_weights_are_named(state: dict[str, torch.Tensor]) -> None:
