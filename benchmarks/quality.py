@@ -58,8 +58,9 @@ from recue.gallery import Gallery, SourceInfo, open_gallery
 from recue.localize import LOCALIZERS
 from recue.localize.align import Align
 from recue.localize.trivial import Chance, ConstantWindow
-from recue.search.calibrate import DEFAULT_MIN_CONFIDENCE, Null
+from recue.search.calibrate import DEFAULT_MIN_CONFIDENCE, Null, confidence_of
 from recue.search.encode import encode_file
+from recue.search.rank import Found, evidence_of
 from recue.search.spaces import gallery_space
 
 HERE = Path(__file__).resolve().parent
@@ -260,12 +261,12 @@ def searched(
         null = Null.fit(*aligner.null_scores(query), n_query=len(query), n_steps=bank.n_steps)
         per_video = aligner.localize_bank(query, bank)
         elapsed_s += time.perf_counter() - started
-        sure[query_id] = max((float(null.confidence(found[0].score)) for found in per_video if found), default=0.0)
-        for reference_id, found in zip(bank.video_ids, per_video, strict=True):
-            evidence = null.evidence(np.array([one.score for one in found], np.float64))
-            answers[query_id, reference_id] = [
-                dataclasses.replace(one, score=float(score)) for one, score in zip(found, evidence, strict=True)
-            ]
+        found = [Found(bank.video_ids[i], i, one) for i, segments in enumerate(per_video) for one in segments]
+        evidence = evidence_of(found, null) if found else np.zeros(0)
+        sure[query_id] = float(confidence_of(evidence).max(initial=0.0))
+        answers |= {(query_id, reference_id): [] for reference_id in bank.video_ids}
+        for one, score in zip(found, evidence, strict=True):
+            answers[query_id, one.video_id].append(dataclasses.replace(one.scored, score=float(score)))
     return answers, 1000 * elapsed_s / len(answers), sure
 
 

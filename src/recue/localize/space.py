@@ -51,7 +51,7 @@ class SpaceOptions:
     out_dim: int = 128
     class_weight: float = 0.25
     temperature: float = 2.0
-    steps_per_class: int = 6
+    steps_per_class: int = 12
     n_background: int = 1024
     n_stretches: int = 128
 

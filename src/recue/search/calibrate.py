@@ -41,7 +41,7 @@ _MIN_STRETCHES = 48
 
 #: Confidence = logistic(SLOPE · (evidence - MIDPOINT)), evidence = -ln(expected number by chance).
 SLOPE = 1.0
-MIDPOINT = 0.0
+MIDPOINT = -0.25
 
 #: Below this confidence the answer is "no match", unless the caller says otherwise.
 DEFAULT_MIN_CONFIDENCE = 0.5
@@ -89,8 +89,9 @@ class Null:
         evidence: NDArray[np.float64] = (relative - _MODE) / _SCALE - math.log(self.n_stretches)
         return evidence
 
-    def confidence(self, scores: NDArray[np.floating] | float) -> NDArray[np.float64]:
-        """In [0, 1]; rises with the score."""
-        exponent = np.clip(-SLOPE * (self.evidence(scores) - MIDPOINT), -700.0, 700.0)
-        confidence: NDArray[np.float64] = 1.0 / (1.0 + np.exp(exponent))
-        return confidence
+
+def confidence_of(evidence: NDArray[np.float64]) -> NDArray[np.float64]:
+    """In [0, 1]; rises with the evidence."""
+    exponent = np.clip(-SLOPE * (evidence - MIDPOINT), -700.0, 700.0)
+    confidence: NDArray[np.float64] = 1.0 / (1.0 + np.exp(exponent))
+    return confidence

@@ -99,7 +99,9 @@ def find_moments(
     searched = _pass(
         looked_for, gallery, LOCALIZERS.load(localizer)(), wanted, still=query.kind == "image", top=top, threads=threads
     )
-    found = [one for one in searched.found if not (exclude_self and _is_query(query, one))]
+    found = [replace(one, is_query=_is_query(query, one)) for one in searched.found]
+    if exclude_self:
+        found = [one for one in found if not one.is_query]
     least = DEFAULT_MIN_CONFIDENCE if min_confidence is None else min_confidence
     accepted, missed = rank(found, searched.null, min_confidence=least, top=top, per_video=per_video)
     curves: dict[int, SimilarityCurve] = {}
@@ -115,7 +117,7 @@ def find_moments(
             score=one.scored.score,
             confidence=confidence,
             query_segment=None if query.kind == "image" else one.scored.query_segment,
-            is_query=_is_query(query, one),
+            is_query=one.is_query,
             metadata=record.metadata,
             curve=curves.get(one.position),
         )

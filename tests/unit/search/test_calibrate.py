@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recue.localize.space import STRETCH_STEPS
-from recue.search.calibrate import DEFAULT_MIN_CONFIDENCE, MIDPOINT, Null
+from recue.search.calibrate import DEFAULT_MIN_CONFIDENCE, MIDPOINT, Null, confidence_of
 
 
 def test_evidence_counts_what_chance_would_give():
@@ -23,7 +23,7 @@ def test_evidence_counts_what_chance_would_give():
 
 def test_confidence_rises_and_stays_in_bounds():
     null = Null.fit(np.array([1.0, 1.2, 0.8]), n_query=4, n_steps=5000)
-    confidences = null.confidence(np.array([-1e9, 0.0, 1.0, 2.0, 5.0, 1e9]))
+    confidences = confidence_of(null.evidence(np.array([-1e9, 0.0, 1.0, 2.0, 5.0, 1e9])))
     assert (np.diff(confidences) >= 0).all()
     assert confidences[0] >= 0
     assert confidences[-1] <= 1
@@ -33,16 +33,16 @@ def test_confidence_rises_and_stays_in_bounds():
 def test_the_threshold_is_the_midpoint():
     null = Null.fit(np.array([1.0, 1.2, 0.8]), n_query=4, n_steps=5000)
     scores = np.linspace(0, 5, 5001)
-    crossing = scores[np.argmax(null.confidence(scores) >= DEFAULT_MIN_CONFIDENCE)]
+    crossing = scores[np.argmax(confidence_of(null.evidence(scores)) >= DEFAULT_MIN_CONFIDENCE)]
     assert null.evidence(crossing) == pytest.approx(MIDPOINT, abs=0.02)
 
 
 def test_the_same_score_means_less_in_a_larger_gallery_and_for_a_louder_query():
     scores = np.array([1.0, 1.2, 0.8])
     small, large = Null.fit(scores, n_query=4, n_steps=500), Null.fit(scores, n_query=4, n_steps=500_000)
-    assert small.confidence(3.0) > large.confidence(3.0)
-    assert Null.fit(2 * scores, n_query=4, n_steps=500).confidence(3.0) < small.confidence(3.0)
-    assert Null.fit(2 * scores, n_query=4, n_steps=500).confidence(6.0) == pytest.approx(float(small.confidence(3.0)))
+    assert small.evidence(3.0) > large.evidence(3.0)
+    assert Null.fit(2 * scores, n_query=4, n_steps=500).evidence(3.0) < small.evidence(3.0)
+    assert Null.fit(2 * scores, n_query=4, n_steps=500).evidence(6.0) == pytest.approx(float(small.evidence(3.0)))
 
 
 def test_the_level_is_taken_half_way_to_the_usual_one():

@@ -3,7 +3,7 @@
 import numpy as np
 
 from recue.core import ScoredSegment, Segment
-from recue.search.calibrate import Null
+from recue.search.calibrate import Null, confidence_of
 from recue.search.rank import Found, rank
 
 NULL = Null.fit(np.ones(10), n_query=4, n_steps=480)
@@ -55,3 +55,25 @@ def test_ties_go_to_the_earlier_video_then_the_earlier_start():
 
 def test_nothing_found_is_nothing_ranked():
     assert rank([], NULL, min_confidence=0.5, top=10, per_video=None) == ([], [])
+
+
+def test_a_match_that_stands_alone_is_taken_for_less():
+    lone = [found(i, 4.0 if i == 0 else 1.0) for i in range(5)]
+    alone, _ = rank(lone, NULL, min_confidence=0.0, top=9, per_video=None)
+    joined, _ = rank([found(i, 4.0) for i in range(5)], NULL, min_confidence=0.0, top=9, per_video=None)
+    assert joined[0][1] > alone[0][1]
+    one, rest = NULL.evidence(np.array([4.0]))[0], NULL.evidence(np.array([1.0]))[0]
+    assert alone[0][1] == confidence_of(np.array([0.5 * one + 0.5 * (one + 4 * rest) / 5]))[0]
+
+
+def test_nothing_is_surer_for_what_stands_beside_it():
+    beside, _ = rank([found(0, 90.0), found(1, 1.0)], NULL, min_confidence=0.0, top=9, per_video=None)
+    assert beside[1][1] == confidence_of(NULL.evidence(np.array([1.0])))[0]
+
+
+def test_the_place_of_the_query_supports_nothing():
+    others = [found(i, 4.0 if i == 1 else 1.0) for i in range(1, 5)]
+    own = Found("v0", 0, ScoredSegment(Segment(0, 1), 30.0), is_query=True)
+    with_own, _ = rank([own, *others], NULL, min_confidence=0.0, top=9, per_video=None)
+    without, _ = rank(others, NULL, min_confidence=0.0, top=9, per_video=None)
+    assert with_own[1][1] == without[0][1]
