@@ -47,26 +47,26 @@ COUNTERPARTS = {
     "swing_baseball": ("hitting baseball",),
 }
 
-#: Rows of the quality and speed tables: every option is moved alone from a middle setting, then the corners.
+#: Rows of the quality and speed tables, besides the profiles: one option is moved at a time.
 SPECS = (
     "i3d",
     "i3d:precision=bf16",
     "i3d:fit=squash,precision=bf16",
-    "i3d:stride=4,precision=bf16",
-    "i3d:rate=25/2,precision=bf16",
-    "i3d:rate=25/3,precision=bf16",
-    "i3d:size=192,precision=bf16",
+    "i3d:rate=25/2,fit=squash,precision=bf16",
+    "i3d:rate=15,size=192,fit=squash,precision=bf16",
     "i3d:size=160,precision=bf16",
     "i3d:size=160,fit=squash,precision=bf16",
-    "i3d:size=160,rate=25/2,precision=bf16",
-    "i3d:size=160,rate=25/3,precision=bf16",
-    "i3d:size=128,precision=bf16",
+    "i3d:rate=20,size=160,fit=squash,precision=bf16",
+    "i3d:rate=15,size=160,fit=squash,precision=bf16",
+    "i3d:rate=25/2,size=160,fit=squash,precision=bf16",
+    "i3d:rate=25/3,size=160,fit=squash,precision=bf16",
+    "i3d:size=128,fit=squash,precision=bf16",
     "efficientnet-lite",
     "efficientnet-lite:precision=bf16",
+    "efficientnet-lite:fit=squash,precision=bf16",
     "efficientnet-lite:size=160,precision=bf16",
     "efficientnet-lite:rate=8,precision=bf16",
-    "efficientnet-lite:variant=1,size=240,precision=bf16",
-    "efficientnet-lite:variant=2,size=260,precision=bf16",
+    "efficientnet-lite:size=260,variant=2,precision=bf16",
 )
 
 #: Rows of the runtime table.
