@@ -6,6 +6,7 @@ anything of recue is imported. Weights are read where the user keeps them (`RECU
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,10 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUM
 _HOME = Path(tempfile.mkdtemp(prefix="recue-tests-"))
 os.environ["RECUE_HOME"] = str(_HOME)
 os.environ.pop("RECUE_GALLERY", None)
+
+# A shell starts what it runs in the background with Ctrl-C ignored, and children inherit that. The tests of Ctrl-C
+# need it as it is in a terminal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest  # noqa: E402  (the environment comes first)
 
