@@ -8,7 +8,7 @@ Ingest: a folder of as many videos as there are cores goes through `Library.inde
 processes, gallery, everything but their start, which is printed apart), in times real time. Beside it (a) decoding
 the same files alone, every frame, one process a core; (b) the loop one would write first: OpenCV reads and resizes,
 eager torch runs the same network on the same frames, in one process with all cores. The pictures are real footage
-scaled up where `--clip` gives some, else moving noise and gradients, encoded by x264 at its medium preset.
+scaled up where `--clip` gives some, else moving noise and gradients, encoded by x264.
 
 Search: a bank of made steps (unit vectors that drift like a video's) is written to disk and memory-mapped, as the
 one that is derived from a gallery. A query of ten seconds is searched through all of it: null law, scan, full
@@ -25,6 +25,7 @@ import statistics
 import subprocess
 import sys
 import time
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -175,7 +176,7 @@ def ingest(options: argparse.Namespace) -> None:
 
 
 def make_video(path: Path, height: int, seconds: int, clip: Path | None, *, seed: int) -> None:
-    """720p or 1080p at 30 fps, H.264, medium preset: real footage scaled up, or moving noise over gradients."""
+    """720p or 1080p at 30 fps, H.264: real footage scaled up, or moving noise over gradients."""
     from fractions import Fraction
 
     from recue.core import FrameSampling
@@ -187,10 +188,9 @@ def make_video(path: Path, height: int, seconds: int, clip: Path | None, *, seed
     pictures: list[np.ndarray] = []
     if clip is not None:
         wanted = FrameSampling(Fraction(30), height, width, fit="squash")
-        for frame in sample(clip, wanted):
-            pictures.append(frame.image)
-            if len(pictures) == 300:
-                break
+        # Each file another stretch: the same bytes would be the same video to a gallery.
+        some = islice(sample(clip, wanted), 150 * seed, 150 * seed + 300)
+        pictures.extend(frame.image for frame in some)
     else:
         rng = np.random.default_rng(seed)
         y, x = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -200,7 +200,7 @@ def make_video(path: Path, height: int, seconds: int, clip: Path | None, *, seed
             shift = (4 * t) % width
             pictures.append((gradient[..., None] + texture[:, shift : shift + width]).clip(0, 255).astype(np.uint8))
     part = path.with_suffix(".part.mp4")
-    with VideoWriter(part, width=width, height=height, rate=Fraction(30)) as writer:
+    with VideoWriter(part, width=width, height=height, rate=Fraction(30), crf=17) as writer:
         for t in range(seconds * 30):
             # Forwards, then backwards, so that there is no jump.
             place = t % (2 * len(pictures))
