@@ -199,7 +199,11 @@ class Align:
         return self._in_stretches(query, space.mirrored), self._in_stretches(query, space.stretches)
 
     def _in_stretches(self, query: FeatureSequence, stretches: NDArray[np.float32]) -> NDArray[np.float32]:
-        n, steps, dim = stretches.shape
+        """Best score in each stretch; several are joined where one could not hold a match of a long query."""
+        dim = stretches.shape[2]
+        joined = min(len(stretches), -(-2 * len(query) // stretches.shape[1]))
+        stretches = stretches[: len(stretches) // joined * joined].reshape(-1, joined * stretches.shape[1], dim)
+        n, steps, _ = stretches.shape
         bank = FeatureBank(
             values=stretches.reshape(n * steps, dim),
             bounds_s=np.zeros((n * steps, 2)),

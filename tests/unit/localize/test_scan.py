@@ -79,3 +79,16 @@ def test_a_moment_is_found_with_its_place_in_the_query():
     best = Align().localize(query, reference)[0]
     assert (best.segment.start_s, best.segment.end_s) == (20.0, 25.0)
     assert (best.query_segment.start_s, best.query_segment.end_s) == (100.0, 105.0)
+
+
+def test_a_long_query_is_compared_with_stretches_that_could_hold_it():
+    rng = np.random.default_rng(5)
+    plain = bank_of([2000], rng)
+    aligner = Align(space=Space.fit([plain.sequence(0, "fake")]))
+    short, long = (plain.sequence(0, "fake").with_steps(0, n) for n in (10, 100))
+    (of_short, _), (of_long, _) = aligner.null_scores(short), aligner.null_scores(long)
+    n_stretches = len(aligner.space.stretches)
+    assert len(of_short) == n_stretches
+    assert len(of_long) == n_stretches // 5, "a match of 100 steps may be 200 long; a stretch has 48"
+    beyond = plain.sequence(0, "fake").with_steps(0, 1990)
+    assert len(aligner.null_scores(beyond)[0]) >= 1
