@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from recue.core.errors import WeightsError
-from recue.models.package_index import PackageIndex, read_settings
+from recue.models.package_index import DEFAULT_INDEX, PackageIndex, read_settings
 
 if TYPE_CHECKING:
     from unearth import Link
@@ -125,7 +125,8 @@ def _client(index: PackageIndex) -> Iterator[Any]:
         follow_redirects=True,
         **({"proxy": index.proxy} if index.proxy else {}),
     ) as client:
-        client.auth = MultiDomainBasicAuth(prompting=False, index_urls=list(index.index_urls))
+        configured = [url for url in index.index_urls if url != DEFAULT_INDEX]
+        client.auth = MultiDomainBasicAuth(prompting=False, index_urls=configured)
         yield client
 
 
@@ -135,7 +136,7 @@ def _links(file: PackageFile, source: tuple[str, str], client: Any) -> "Iterator
     url, kind = source
     finder = PackageFinder(
         client,
-        index_urls=[url] if kind == "index" else [],
+        index_urls=[url] if kind == "index" and url != DEFAULT_INDEX else [],
         find_links=[url] if kind == "find_links" else [],
         ignore_compatibility=True,
         no_binary=[file.package] if file.kind == "sdist" else [],

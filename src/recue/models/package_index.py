@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-DEFAULT_INDEX = "https://pypi.org/simple"
+#: Stands for the index that the package finder knows by itself, where nothing else is configured.
+DEFAULT_INDEX = "the default index"
 _SECTIONS = ("global", "install", "download")
 
 
