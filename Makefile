@@ -29,7 +29,8 @@ help:
 
 demo: setup
 ifneq ($(strip $(VIDEOS)),)
-	@$(BIN)/recue demo --out "$(DEMO)" --videos "$(VIDEOS)" $(if $(strip $(QUERY)),--query "$(QUERY)")
+	@# "No match" (1) is an answer here, not a failure.
+	@$(BIN)/recue demo --out "$(DEMO)" --videos "$(VIDEOS)" $(if $(strip $(QUERY)),--query "$(QUERY)") || [ $$? -eq 1 ]
 else
 	@$(BIN)/recue demo --out "$(DEMO)"
 endif
