@@ -1,30 +1,21 @@
 """Download bars on stderr."""
 
 from types import TracebackType
+from typing import Self
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 
 from recue.cli import output, words
 
 
-class DownloadBars:
-    """One bar a download on a terminal, one line a download elsewhere; use as a context manager.
+class _Bars:
+    """A progress display that is live on a terminal only; use as a context manager."""
 
-    Called with the name of what is downloaded, the bytes so far, and the bytes in all or None.
-    """
-
-    def __init__(self) -> None:
+    def __init__(self, *columns: ProgressColumn, transient: bool = False) -> None:
         self._console = output.stderr_console()
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TimeRemainingColumn(compact=True),
-            console=self._console,
-        )
-        self._tasks: dict[str, TaskID] = {}
+        self._bar = Progress(*columns, console=self._console, transient=transient)
 
-    def __enter__(self) -> "DownloadBars":
+    def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._bar.start()
         return self
@@ -34,6 +25,19 @@ class DownloadBars:
     ) -> None:
         if self._console.is_terminal:
             self._bar.stop()
+
+
+class DownloadBars(_Bars):
+    """One bar a download on a terminal, one line a download elsewhere; use as a context manager.
+
+    Called with the name of what is downloaded, the bytes so far, and the bytes in all or None.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn(compact=True)
+        )
+        self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, name: str, done: int, total: int | None) -> None:
         """Show how far a download is."""
@@ -44,31 +48,18 @@ class DownloadBars:
         self._bar.update(self._tasks[name], completed=done, total=total)
 
 
-class CountBar:
+class CountBar(_Bars):
     """A bar that counts things; silent where stderr is no terminal. Called with done, in all, and the last one."""
 
     def __init__(self) -> None:
-        self._console = output.stderr_console()
-        self._bar = Progress(
+        super().__init__(
             BarColumn(),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TimeRemainingColumn(compact=True),
             TextColumn("{task.description}"),
-            console=self._console,
             transient=True,
         )
         self._task: TaskID | None = None
-
-    def __enter__(self) -> "CountBar":
-        if self._console.is_terminal:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._console.is_terminal:
-            self._bar.stop()
 
     def __call__(self, done: int, total: int, name: str) -> None:
         """Show how far it is."""

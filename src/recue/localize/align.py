@@ -72,11 +72,9 @@ class Align:
         """
         query.require_same_source(reference)
         space = self.space or Space.fit([reference, query])
-        mapped = self._mapped(space, query)
+        mapped, thresholds = self._looked_for(space, query)
         similarity = space.apply(reference.values) @ mapped.T
-        return self._segments(
-            similarity, self.thresholds(space, mapped), query, reference.times_s[:-1], reference.times_s[1:]
-        )
+        return self._segments(similarity, thresholds, query, reference.times_s[:-1], reference.times_s[1:])
 
     def localize_bank(
         self, query: FeatureSequence, bank: FeatureBank, videos: NDArray[np.int64] | None = None
@@ -91,8 +89,7 @@ class Align:
         chosen = range(len(bank)) if videos is None else videos
         if self.space is None:
             return [self.localize(query, bank.sequence(int(video), query.backbone)) for video in chosen]
-        mapped = self._mapped(self.space, query)
-        thresholds = self.thresholds(self.space, mapped)
+        mapped, thresholds = self._looked_for(self.space, query)
         found = []
         for video in chosen:
             rows = bank.rows(int(video))
@@ -116,7 +113,8 @@ class Align:
         Raises:
             ConfigError: there is no space.
         """
-        ends = self._scan(query, bank, videos, threads)
+        mapped, thresholds = self._looked_for(self._need_space(), query)
+        ends = scan_bank(bank, mapped, thresholds, videos=videos, threads=threads)
         best = np.maximum.reduceat(ends, bank.offsets[:-1]) if len(bank) else ends
         return best if videos is None else best[videos]
 
@@ -147,16 +145,14 @@ class Align:
         Raises:
             ConfigError: there is no space.
         """
-        ends = self._scan(query, bank, videos, threads)
+        mapped, thresholds = self._looked_for(self._need_space(), query)
+        ends = scan_bank(bank, mapped, thresholds, videos=videos, threads=threads)
         peaks = _peaks(ends)
         rows = peaks[_largest(ends[peaks], _PEAKS_FOR_EACH * most)]
         best = np.maximum.reduceat(ends, bank.offsets[:-1])
         for video in _largest(best, most):
             inside = bank.rows(int(video))
             rows = np.append(rows, inside.start + int(ends[inside].argmax()))
-        space = self._need_space()
-        mapped = self._mapped(space, query)
-        thresholds = self.thresholds(space, mapped)
         found: dict[int, list[ScoredSegment]] = {}
         owners = np.searchsorted(bank.offsets, rows, "right") - 1
         for video in np.unique(owners):
@@ -172,15 +168,10 @@ class Align:
                 found[int(video)] = best_first(segments)[: self.n]
         return found
 
-    def _scan(
-        self, query: FeatureSequence, bank: FeatureBank, videos: NDArray[np.int64] | None, threads: int
-    ) -> NDArray[np.float32]:
-        space = self._need_space()
-        mapped = self._mapped(space, query)
-        return scan_bank(bank, mapped, self.thresholds(space, mapped), videos=videos, threads=threads)
-
-    def _mapped(self, space: Space, query: FeatureSequence) -> NDArray[np.float32]:
-        return space.apply_still(query.values) if self.still else space.apply(query.values)
+    def _looked_for(self, space: Space, query: FeatureSequence) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The query's steps as they are compared, and the threshold of each."""
+        mapped = space.apply_still(query.values) if self.still else space.apply(query.values)
+        return mapped, self.thresholds(space, mapped)
 
     def _need_space(self) -> Space:
         if self.space is None:
@@ -221,9 +212,8 @@ class Align:
         Raises:
             ConfigError: there is no space.
         """
-        space = self._need_space()
-        mapped = self._mapped(space, query)
-        gain: NDArray[np.float32] = (reference @ mapped.T - self.thresholds(space, mapped)).max(axis=1)
+        mapped, thresholds = self._looked_for(self._need_space(), query)
+        gain: NDArray[np.float32] = (reference @ mapped.T - thresholds).max(axis=1)
         return gain
 
     def thresholds(self, space: Space, query: Float32[np.ndarray, "query dim"]) -> Float32[np.ndarray, " query"]:
