@@ -20,6 +20,7 @@ from recue.localize import LOCALIZERS
 from recue.localize.align import Align
 from recue.search.calibrate import DEFAULT_MIN_CONFIDENCE, Null
 from recue.search.rank import Found, rank
+from recue.search.select import apart, capped, joined
 from recue.search.spaces import gallery_space
 
 #: Segments that are looked at after the scan, at least: suppression and caps leave out some of the best.
@@ -103,7 +104,11 @@ def find_moments(
     if exclude_self:
         found = [one for one in found if not one.is_query]
     least = DEFAULT_MIN_CONFIDENCE if min_confidence is None else min_confidence
-    accepted, missed = rank(found, searched.null, min_confidence=least, top=top, per_video=per_video)
+    accepted, missed = rank(found, searched.null, min_confidence=least, top=len(found) or 1, per_video=None)
+    if query.kind == "image":  # its scene is one moment, whatever the pieces that a few steps fit into
+        accepted = joined(accepted, gap_s=looked_for.span.duration_s)
+    missed = apart(missed, accepted)
+    accepted, missed = capped(accepted, missed, top=top, per_video=per_video)
     curves: dict[int, SimilarityCurve] = {}
 
     def moment(one: Found, confidence: float) -> Moment:
@@ -211,6 +216,8 @@ def _curve(query: FeatureSequence, searched: _Searched, position: int) -> Simila
 def _is_query(query: Query, one: Found) -> bool:
     if query.video_id != one.video_id or query.segment is None:
         return False
+    if query.kind == "image":
+        return one.scored.segment.contains(query.segment.start_s)
     return one.scored.segment.tiou(query.segment) >= _SELF_TIOU
 
 

@@ -79,6 +79,31 @@ def test_near_misses_are_given_when_asked_for(planted):
     assert all(m.confidence < result.min_confidence for m in result.near_misses)
 
 
+def test_no_near_miss_repeats_a_moment(planted):
+    gallery, query = planted
+    result = find_moments(LIKE, query, gallery, near_misses=True, top=200)
+    shown = [*result.moments, *result.near_misses]
+    for miss in result.near_misses:
+        others = [one for one in shown if one is not miss and one.video_id == miss.video_id]
+        assert all(miss.segment.intersection_s(one.segment) == 0 for one in others)
+
+
+def test_a_picture_finds_its_whole_scene_once_and_knows_its_own_place(tmp_path):
+    rng = np.random.default_rng(3)
+    gallery = open_gallery(tmp_path / "g", create=True, source=source_info())
+    for number in range(8):
+        values = scene(rng, 120)
+        if number == 2:
+            values[40:60] = 3.0 + 2.0 * rng.normal(size=DIM) + 0.05 * rng.normal(size=(20, DIM))
+            picture = sequence(values[50:51])
+        gallery.add(replace(make_record(number, metadata={"number": number}), duration_s=60.0), sequence(values))
+    own = Query(kind="image", source="video-2.mp4", segment=Segment(25.0, 25.04), video_id=make_record(2).id)
+    best = find_moments(own, picture, gallery).moments
+    assert [place for place in places(best) if place[0] == 2] == [(2, 20, 30)]
+    assert best[0].is_query
+    assert find_moments(replace(own, video_id=None), picture, gallery).moments[0].is_query is False
+
+
 def test_chosen_videos_alone_are_searched(planted):
     gallery, query = planted
     result = find_moments(LIKE, query, gallery, videos=[make_record(2).id, make_record(3).id])
