@@ -32,12 +32,14 @@ class Config:
         delay_ms: Time to waste on each frame.
         die_on: Its process kills itself when a first frame is about this bright (mean, 0 to 255). With the
             environment's RECUE_TEST_DIE_ONCE, a path, only as long as there is no file.
+        hang_on: It hangs for ever when a first frame is about this bright.
     """
 
     rate: Fraction = Fraction(8)
     stride: int = 4
     delay_ms: int = 0
     die_on: int = -1
+    hang_on: int = -1
 
     def weights_needed(self) -> tuple[str, ...]:
         return ()
@@ -90,6 +92,8 @@ class Histogram:
         for index, frame in enumerate(frames):
             if index == 0 and abs(float(frame.image.mean()) - self.config.die_on) < 3:
                 _die()
+            while index == 0 and abs(float(frame.image.mean()) - self.config.hang_on) < 3:
+                time.sleep(0.1)
             time.sleep(self.config.delay_ms / 1000)
             if index % self.config.stride == 0:
                 starts.append(frame.due_s)

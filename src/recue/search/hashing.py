@@ -9,12 +9,15 @@ from recue.core.errors import MediaError
 _CHUNK_BYTES = 4 << 20
 
 
-def content_hash(path: Path, *, stop: Callable[[], bool] = lambda: False) -> str:
+def content_hash(
+    path: Path, *, stop: Callable[[], bool] = lambda: False, on_progress: Callable[[], None] = lambda: None
+) -> str:
     """BLAKE2b-256 of a file's bytes, hexadecimal.
 
     Args:
         path: The file, read once from start to end in small pieces.
         stop: Asked between pieces; answering True raises `InterruptedError`.
+        on_progress: Told after each piece.
 
     Raises:
         MediaError: the file cannot be read.
@@ -27,6 +30,7 @@ def content_hash(path: Path, *, stop: Callable[[], bool] = lambda: False) -> str
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 digest.update(chunk)
+                on_progress()
                 if stop():
                     raise InterruptedError(f"stopped while {path} was read")
     except InterruptedError:

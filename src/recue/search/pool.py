@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
+from time import monotonic
 from typing import Any
 
 from recue.search.messages import Died, Done, Failed, Load, Loaded, LoadFailed, Progress, Task
@@ -31,12 +32,14 @@ class Worker:
         connection: To it.
         ready: It has said that its source is ready.
         task: What it is working on.
+        heard_s: When it was given something or last said something, by `monotonic`.
     """
 
     process: subprocess.Popen[bytes]
     connection: "Connection[Any, Any]"
     ready: bool = False
     task: Task | None = None
+    heard_s: float = 0.0
 
 
 class WorkerPool:
@@ -78,6 +81,7 @@ class WorkerPool:
     def give(self, worker: Worker, task: Task) -> None:
         """Hand a task to an idle worker. Whether it died meanwhile is heard from `listen`."""
         worker.task = task
+        worker.heard_s = monotonic()
         _send(worker, task)
 
     def listen(self, timeout_s: float) -> Iterator[tuple[Worker, Message]]:
@@ -85,6 +89,7 @@ class WorkerPool:
         by_connection = {worker.connection: worker for worker in self.workers}
         for connection in wait(list(by_connection), timeout=timeout_s):
             worker = by_connection[connection]  # type: ignore[index]
+            worker.heard_s = monotonic()
             try:
                 message: Message = worker.connection.recv()
             except (EOFError, OSError):
@@ -94,6 +99,11 @@ class WorkerPool:
             if isinstance(message, Loaded):
                 worker.ready = True
             yield worker, message
+
+    def stalled(self, limit_s: float) -> list[Worker]:
+        """The workers that have a task and have said nothing for longer than that."""
+        now = monotonic()
+        return [worker for worker in self.workers if worker.task is not None and now - worker.heard_s > limit_s]
 
     def stop(self, workers: Sequence[Worker]) -> None:
         """End workers at once, whatever they are doing."""

@@ -12,6 +12,10 @@ from recue.search.report import PlannedFile
 #: How often the loop wakes up to see whether it should stop.
 _TICK_S = 0.2
 
+#: A worker that has said nothing for so long hangs. It speaks while it reads, hashes and decodes, several times a
+#: second; the longest silence is a backbone that is compiled for the first frame, well under two minutes.
+STALLED_S = 600.0
+
 #: Workers that die before they are ready, without a file to blame, before we give up.
 _MAX_FAILED_STARTS = 3
 
@@ -33,11 +37,13 @@ def encode_files(
     n_workers: int,
     fingerprint: str,
     stop: Callable[[], bool],
+    stalled_s: float = STALLED_S,
 ) -> Generator[tuple[PlannedFile, Outcome], None, None]:
     """Encode files in the given order on several workers, and yield what happens as it happens.
 
     A worker that dies (a crash in a codec, out of memory) costs only its file: that one goes once more when all
-    others are done, with no other worker beside it, and has failed if the worker dies again.
+    others are done, with no other worker beside it, and has failed if the worker dies again. A worker that hangs (a
+    codec in a loop without end) is ended, and its file has failed.
 
     Args:
         files: What to encode.
@@ -45,6 +51,7 @@ def encode_files(
         n_workers: Most workers at once.
         fingerprint: Of the source in this process; the workers must have the same.
         stop: Asked several times a second; answering True ends the iteration, with workers still busy.
+        stalled_s: Silence of a busy worker after which it is taken to hang.
 
     Raises:
         RecueError: no file can be encoded: the weights are absent, say.
@@ -93,6 +100,11 @@ def encode_files(
                     yield file, Retried(message.reason)
             elif isinstance(message, Done | Failed):
                 yield file, message
+        for worker in pool.stalled(stalled_s):
+            assert worker.task is not None
+            file = by_path[worker.task.path]
+            pool.stop([worker])
+            yield file, Failed(f"'{file.path}': nothing came of it for {stalled_s:g} s; check that it plays elsewhere")
 
 
 def _check_idle(message: Message, fingerprint: str, n_failed_starts: int) -> int:

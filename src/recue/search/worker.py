@@ -53,7 +53,7 @@ def _receive(connection: "Connection[Any, Any]", orders: "SimpleQueue[Any]") -> 
 
 def _encode(task: Task, source: Source, threads: int, connection: "Connection[Any, Any]") -> Done | Failed | LoadFailed:
     try:
-        digest = task.content_hash or content_hash(task.path)
+        digest = task.content_hash or content_hash(task.path, on_progress=lambda: connection.send(Progress(0.0)))
         segment = None
         if task.only_s is not None:
             start_s = probe(task.path).start_s

@@ -10,11 +10,12 @@ from recue.features import load_source
 from recue.search.estimate import learn_speed, learnt_speed, require_room, with_estimates
 from recue.search.ingest import Ingest
 from recue.search.measure import measured_speed
-from recue.search.messages import Died, Failed, LoadFailed, Progress
+from recue.search.messages import Died, Done, Failed, LoadFailed, Progress
 from recue.search.pool import WorkerPool, default_workers, usable_cores
 from recue.search.report import IngestEvent, IngestPlan, PlannedFile
 from recue.search.schedule import Retried, encode_files
-from support.library import write_colours
+from support.library import grey, write_colours
+from support.videos import write_video
 
 GB = 1 << 30
 FILE = PlannedFile(Path("/v/a.mp4"), "new", size_bytes=10, duration_s=100.0)
@@ -62,6 +63,26 @@ def test_the_news_never_goes_back() -> None:
     assert [event.kind for event in events] == ["progress", "retried", "progress", "failed"]
     assert [event.done_s for event in events] == [60.0, 60.0, 60.0, 100.0]
     assert [event.n_done for event in events] == [0, 0, 0, 1]
+
+
+def test_a_worker_that_hangs_costs_its_file_alone(tmp_path: Path, histogram: str) -> None:
+    hanging, good = tmp_path / "hanging.mp4", tmp_path / "good.mp4"
+    write_video(hanging, seconds=3, rate=16, size=(64, 48), pattern=grey(200))
+    write_colours(good, 1)
+    files = [
+        PlannedFile(path, "new", size_bytes=stat.st_size, mtime_ns=stat.st_mtime_ns, duration_s=3.0)
+        for path in (hanging, good)
+        for stat in [path.stat()]
+    ]
+    source = load_source("histogram:hang_on=200")
+    with WorkerPool(source.name, threads=1) as pool:
+        told = encode_files(files, pool, n_workers=1, fingerprint=source.fingerprint, stop=lambda: False, stalled_s=1.5)
+        ends = {file.path: outcome for file, outcome in told if isinstance(outcome, Done | Failed)}
+    assert isinstance(ends[good], Done)
+    failed = ends[hanging]
+    assert isinstance(failed, Failed)
+    assert "nothing came of it for 1.5 s" in failed.reason
+    assert str(hanging) in failed.reason
 
 
 class TestWorkersThatDoNotStart:
