@@ -7,13 +7,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import recue
-from recue.core.errors import ConfigError, GalleryError, VideoNotFoundError
+from recue.core import FeatureSequence
+from recue.core.errors import ConfigError, FingerprintError, GalleryError, VideoNotFoundError
 from recue.features import BACKBONES
+from recue.gallery import SourceInfo, open_gallery
 from recue.media import cut
 from recue.search.library import Library
+from support.galleries import make_record
 from support.library import PLUGINS, colours, histogram, write_colours
 from support.videos import write_image
 
@@ -50,6 +54,16 @@ def test_a_stretch_of_a_gallery_video_is_found_where_it_is(library: Library) -> 
     assert (result.query.kind, result.query.segment) == ("range", recue.Segment(2.0, 5.0))
     assert (result.n_videos, result.searched_s) == (6, pytest.approx(60.0))
     assert result.backbone == "histogram"
+
+
+def test_a_gallery_of_another_version_is_refused_before_the_query_is_read(tmp_path: Path, histogram: str) -> None:
+    old = SourceInfo("histogram", "histogram-old", 24, 0.5)
+    gallery = open_gallery(tmp_path / "gallery", create=True, source=old)
+    features = FeatureSequence(np.ones((4, 24), np.float32), np.arange(5) * 0.5, old.name, old.fingerprint)
+    gallery.add(make_record(0), features)
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(FingerprintError, match="another version of 'histogram'"):
+        recue.open(tmp_path / "gallery").search(tmp_path / "text.mp4")
 
 
 def test_a_clip_cut_out_of_one_is_found(library: Library, tmp_path: Path) -> None:

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 @exits.command
 def index(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Video files, and folders to be walked to the bottom.")
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="PATH",
+            help="Video files, and folders to be walked to the bottom. May be left out with --rebuild.",
+        ),
+    ] = None,
     gallery: options.Gallery = None,
     profile: options.Profile = None,
     backbone: options.Backbone = None,
@@ -55,16 +59,18 @@ def index(
     from recue.cli import progress
     from recue.search.report import IngestInterrupted
 
+    if not paths and not rebuild:
+        exits.usage("name video files, or folders that hold some: recue index FOLDER")
     metadata = _metadata(meta or [], meta_file)
     library = recue.open(gallery)
     if dry_run:
-        plan = library.plan(paths, profile=profile, backbone=backbone, rebuild=rebuild)
+        plan = library.plan(paths or [], profile=profile, backbone=backbone, rebuild=rebuild)
         progress.print_plan(plan, to_stdout=True)
         return exits.OK
     try:
         with progress.IngestProgress() as shown:
             report = library.index(
-                paths,
+                paths or [],
                 profile=profile,
                 backbone=backbone,
                 metadata=metadata,

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
 @exits.command
 def prepare(
-    profile: options.Profile = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="fast, balanced or accurate. Default: balanced.",
+            autocompletion=options.complete_profile,
+        ),
+    ] = None,
     backbone: options.Backbone = None,
     every: Annotated[bool, typer.Option("--all", help="What every profile needs.")] = False,
     list_only: Annotated[bool, typer.Option("--list", help="Only say what is needed, and get nothing.")] = False,
@@ -22,11 +30,14 @@ def prepare(
 
     Size, licence and source are said first; the sha256 is checked.
     """
+    from recue.core.errors import suggest
     from recue.features import PROFILES, weights_needed
     from recue.models import weights
 
     if sum((profile is not None, backbone is not None, every)) > 1:
         exits.usage("choose one of --profile, --backbone and --all")
+    if profile is not None and profile not in PROFILES:
+        exits.usage(f"no profile is called '{profile}'; {suggest(profile, PROFILES)}")
     specs = list(PROFILES) if every else [backbone or profile or "balanced"]
     names = tuple(dict.fromkeys(name for spec in specs for name in weights_needed(spec)))
     entries = [weights.entry(name) for name in names]

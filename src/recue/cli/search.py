@@ -80,6 +80,8 @@ def search(
     import recue
     from recue.core.clock import parse_time
 
+    if curve and not json:
+        exits.usage("--curve goes with --json; --report draws the curves anyway")
     library = recue.open(gallery)
     result = library.search(
         query,

@@ -34,7 +34,7 @@ def list_videos(
 
 @exits.command
 def remove(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Videos by name, id or path.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Videos by name, id or path.")],
     gallery: options.Gallery = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> int:

@@ -6,7 +6,7 @@
 from recue.gallery.adopt import adopt_gallery, adoption_pending
 from recue.gallery.location import GalleryLocation, home_dir, list_galleries, resolve_location
 from recue.gallery.manifest import is_gallery
-from recue.gallery.opening import open_gallery, reset_gallery
+from recue.gallery.opening import mismatch, open_gallery, reset_gallery
 from recue.gallery.protocol import (
     BankDtype,
     Gallery,
@@ -32,6 +32,7 @@ __all__ = [
     "home_dir",
     "is_gallery",
     "list_galleries",
+    "mismatch",
     "open_gallery",
     "parse_condition",
     "reset_gallery",

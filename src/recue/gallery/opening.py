@@ -38,13 +38,23 @@ def open_gallery(
         _create(directory, source)
     gallery = LanceGallery(directory)
     if source is not None and source.fingerprint != gallery.info.source.fingerprint:
-        raise FingerprintError(
-            f"the gallery {directory} holds features of '{gallery.info.source.name}' "
-            f"({gallery.info.source.fingerprint}), asked for was '{source.name}' ({source.fingerprint}); leave the "
-            "backbone out to use the gallery's, choose another gallery, or make all features again with "
-            "`recue index --rebuild`"
-        )
+        raise FingerprintError(mismatch(directory, gallery.info.source, source))
     return gallery
+
+
+def mismatch(directory: Path, made_by: SourceInfo, source: SourceInfo) -> str:
+    """Why features of a source do not go into, or with, a gallery that another one made, and the ways out."""
+    if made_by.name == source.name:
+        return (
+            f"the gallery {directory} was made by another version of '{source.name}' ({made_by.fingerprint}) than this "
+            f"one ({source.fingerprint}), and their features cannot be compared; make them all again with "
+            f"`recue index --rebuild --gallery {directory}`"
+        )
+    return (
+        f"the gallery {directory} holds features of '{made_by.name}' ({made_by.fingerprint}), asked for was "
+        f"'{source.name}' ({source.fingerprint}); leave the profile or backbone out to use the gallery's, choose "
+        "another gallery, or make all features again with `recue index --rebuild`"
+    )
 
 
 def reset_gallery(location: str | os.PathLike[str] | None, source: SourceInfo) -> Gallery:

@@ -113,7 +113,8 @@ def index(
             elapsed_s = perf_counter() - started
             raise IngestInterrupted(IngestReport(elapsed_s=elapsed_s, interrupted=True)) from error
         if not plan.files and not plan.missing:
-            raise MediaError("no video was found there; name video files, or folders that hold some")
+            looked_in = "" if isinstance(paths, IngestPlan) else ", ".join(f"'{path}'" for path in paths)
+            raise MediaError(f"no video was found in {looked_in or 'the plan'}; name video files, or folders of them")
         plan = announce(plan, source, location, options, stop=signals.asked)
         ingest = carry_out(_writable(location, gallery, source, plan), plan, source, options, stop=signals.asked)
         report = ingest.report(elapsed_s=perf_counter() - started, interrupted=signals.asked())

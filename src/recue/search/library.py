@@ -6,12 +6,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
-from recue.core.errors import ConfigError, GalleryError, VideoNotFoundError
+from recue.core.errors import ConfigError, FingerprintError, GalleryError, VideoNotFoundError
 from recue.core.moment import SearchResult
 from recue.core.protocols import Source
 from recue.core.record import VideoRecord
 from recue.features import load_source
-from recue.gallery import Gallery, GalleryStats, Problem, SourceInfo, is_gallery, open_gallery, resolve_location
+from recue.gallery import (
+    Gallery,
+    GalleryStats,
+    Problem,
+    SourceInfo,
+    is_gallery,
+    mismatch,
+    open_gallery,
+    resolve_location,
+)
 from recue.search.index import IndexOptions, choose_source, index, plan_index
 from recue.search.metadata import Metadata
 from recue.search.pool import usable_cores
@@ -201,6 +210,7 @@ class Library:
             MediaError: the file cannot be read.
             ConfigError: a stretch outside the video, or an option that makes no sense.
             WeightsError: the gallery's backbone is needed and its weights are not on this machine.
+            FingerprintError: the query must be encoded, and this version encodes otherwise than the gallery's did.
         """
         started = perf_counter()
         gallery = self.gallery
@@ -283,8 +293,11 @@ class Library:
         return self.gallery if is_gallery(self._location) else None
 
     def _load_source(self) -> Source:
-        if self._source is None or self._source.fingerprint != self.gallery.info.source.fingerprint:
-            self._source = load_source(self.gallery.info.source.name, threads=usable_cores())
+        made_by = self.gallery.info.source
+        if self._source is None or self._source.fingerprint != made_by.fingerprint:
+            self._source = load_source(made_by.name, threads=usable_cores())
+        if self._source.fingerprint != made_by.fingerprint:
+            raise FingerprintError(mismatch(self._location, made_by, SourceInfo.of(self._source)))
         return self._source
 
     def _chosen(self, gallery: Gallery, names: Sequence[str], where: Sequence[str]) -> list[str] | None:

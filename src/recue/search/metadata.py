@@ -47,8 +47,10 @@ def read_metadata_file(file: Path) -> Callable[[Path], Mapping[str, Any]]:
     try:
         text = file.read_text(encoding="utf-8-sig")
         table = _from_csv(text) if file.suffix.lower() == ".csv" else json.loads(text)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{file} is no metadata file: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"the metadata file '{file}' cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ConfigError(f"'{file}' is no metadata file: {error}; write JSON, or CSV in a file named .csv") from error
     if not isinstance(table, dict) or not all(isinstance(entry, dict) for entry in table.values()):
         raise ConfigError(f'{file} should hold {{"clip.mp4": {{"key": value}}, ...}}, one object a video')
 

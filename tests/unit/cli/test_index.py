@@ -40,6 +40,15 @@ def test_every_option_reaches_the_index(recue: Run, library: FakeLibrary) -> Non
     }
 
 
+def test_a_rebuild_needs_no_paths_and_an_index_does(recue: Run, library: FakeLibrary) -> None:
+    assert recue("index", "--rebuild")[0] == 0
+    assert library.asked[0][1] == ([],)
+
+    code, _, err = recue("index")
+    assert code == 2
+    assert "recue index FOLDER" in err
+
+
 def test_failures_are_named_and_give_status_7(recue: Run, library: FakeLibrary) -> None:
     library.report = REPORT
 

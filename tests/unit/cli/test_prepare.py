@@ -58,11 +58,13 @@ def test_what_is_there_is_not_got_again(recue: Run, got: list[Any], monkeypatch:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--profile", "fast", "--all"], ["--profile", "quick"], ["--backbone", "i3d:colour=red"]]
+    "arguments",
+    [["--profile", "fast", "--all"], ["--profile", "quick"], ["--profile", "i3d"], ["--backbone", "i3d:colour=red"]],
 )
 def test_wrong_usage(recue: Run, got: list[Any], arguments: list[str]) -> None:
     code, _, err = recue("prepare", *arguments)
 
     assert code == 2
     assert err.startswith("recue: error: ")
+    assert "no backbone" not in err
     assert got == []

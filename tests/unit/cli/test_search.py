@@ -35,7 +35,8 @@ def test_a_pipe_gets_whole_paths_in_plain_columns(recue: Run, library: FakeLibra
 def test_every_option_reaches_the_search(recue: Run, library: FakeLibrary) -> None:
     arguments = (
         "search q.mp4 --from 1:02.5 --to 1:02:03 --image --gallery g/ --video a --video b --top 3 --per-video 2 "
-        "--min-confidence 0.25 --where year=2020 --where tags~x --near-misses --exclude-self --localizer chance --curve"
+        "--min-confidence 0.25 --where year=2020 --where tags~x --near-misses --exclude-self --localizer chance "
+        "--json --curve"
     )
     code, _, _ = recue(*arguments.split())
 
@@ -243,3 +244,11 @@ def test_control_characters_do_not_break_the_table(recue: Run, library: FakeLibr
     assert "\x1b" not in out
     assert len(out.splitlines()) == 2
     assert r"/v/a\n\x1b[31mb.mp4" in out
+
+
+def test_a_curve_without_json_is_refused_before_the_search(recue: Run, library: FakeLibrary) -> None:
+    code, _, err = recue("search", "q.mp4", "--curve")
+
+    assert code == 2
+    assert "--json" in err
+    assert library.asked == []

@@ -62,6 +62,12 @@ def test_another_backbone_is_refused_with_the_way_out(place: Path) -> None:
         open_gallery(place, create=True, source=other)
 
 
+def test_another_version_of_the_same_backbone_is_told_apart(place: Path) -> None:
+    newer = replace(SOURCE, fingerprint="made-2")
+    with pytest.raises(FingerprintError, match=r"another version of 'made'.*made-1.*made-2.*--rebuild --gallery"):
+        open_gallery(place, source=newer)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
