@@ -120,6 +120,10 @@ def _look_at(found: Sequence[Path], catalogue: Sequence[VideoRecord], *, stop: C
 
 def _stat(path: Path) -> _Looked:
     try:
+        str(path).encode()
+    except UnicodeEncodeError:  # bytes that are no text; neither a catalogue nor a page can hold it
+        return _Looked(path, error=f"'{path}' has a name that is not UTF-8; rename the file or its folder")
+    try:
         stat = path.stat()
     except OSError as error:
         return _Looked(path, error=f"'{path}' cannot be read: {error.strerror or error}")

@@ -276,3 +276,15 @@ def test_every_file_is_told(tmp_path: Path) -> None:
         on_scan=lambda path, n, total: told.append((path.name, n, total)),
     )
     assert told == [("1", 1, 3), ("22", 2, 3), ("333", 3, 3)]
+
+
+def test_a_name_that_is_no_text_is_bad_and_stops_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "a.mp4", "one")
+    odd = tmp_path / os.fsdecode(b"bad\xff.mp4")
+    try:
+        write(odd, "two")
+    except OSError:
+        pytest.skip("this file system takes only names that are UTF-8")
+    made = plan([tmp_path])
+    assert states(made) == {"a.mp4": "new", odd.name: "bad"}
+    assert "not UTF-8; rename" in the(made, odd.name).reason
