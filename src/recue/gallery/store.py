@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recue.core import VideoRecord
 from recue.gallery import tables
-from recue.gallery.tables import CatalogueRow, StepBlock, UnsteadyReadError, translated
+from recue.gallery.tables import MAKE_AGAIN, CatalogueRow, StepBlock, UnsteadyReadError, translated
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,7 +83,7 @@ class Store:
 
     def steps(self, revisions: Sequence[int] | None = None) -> Iterator[StepBlock]:
         """The rows of some revisions, or all, in bounded blocks and in no promised order."""
-        with translated(f"reading features of {self._name}", UnsteadyReadError):
+        with translated(f"reading features of {self._name}", UnsteadyReadError, way_out=MAKE_AGAIN):
             self._steps.checkout_latest()
             query = self._steps.search().select(["revision", "step", "start_s", "end_s", "vector"])
             if revisions is not None:
@@ -93,7 +93,7 @@ class Store:
 
     def step_revisions(self) -> list[int]:
         """Every revision that has rows in `steps`."""
-        with translated(f"reading features of {self._name}", UnsteadyReadError):
+        with translated(f"reading features of {self._name}", UnsteadyReadError, way_out=MAKE_AGAIN):
             self._steps.checkout_latest()
             batches = self._steps.search().select(["revision"]).to_batches(batch_size=8 * ROWS_PER_BATCH)
             found = [np.unique(batch.column("revision").to_numpy()) for batch in batches]

@@ -6,6 +6,7 @@ first table.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
 ROWS_PER_APPEND = 16_384
 
 
+#: Where in LanceDB's own code it happened: nothing to users.
+_RUST_PLACE = re.compile(r",\s*\S+\.rs:\d+(:\d+)?\s*$")
+
+#: Features can be made again as long as the catalogue names the videos.
+MAKE_AGAIN = "if it stays so, `recue index --rebuild` makes the features again"
+
+
 @dataclass(frozen=True, slots=True)
 class CatalogueRow:
     """A video with the revision of its features."""
@@ -38,8 +46,13 @@ class UnsteadyReadError(GalleryError):
 
 
 @contextmanager
-def translated(doing: str, kind: type[GalleryError] = GalleryError) -> Iterator[None]:
+def translated(doing: str, kind: type[GalleryError] = GalleryError, *, way_out: str = "") -> Iterator[None]:
     """Turn whatever LanceDB raises into a GalleryError.
+
+    Args:
+        doing: What is being done.
+        kind: Of the error.
+        way_out: What the user can do if it stays so; a sentence end.
 
     Raises:
         GalleryError: names what was being done, and the reason LanceDB gave.
@@ -52,7 +65,8 @@ def translated(doing: str, kind: type[GalleryError] = GalleryError) -> Iterator[
         raise
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise kind(f"{doing} failed: {reason}") from error
+        reason = _RUST_PLACE.sub("", reason)
+        raise kind(f"{doing} failed: {reason}{'; ' if way_out else ''}{way_out}") from error
 
 
 def create_tables(directory: Path, dim: int) -> None:

@@ -201,6 +201,14 @@ def test_verify_finds_lost_steps(gallery: Gallery, place: Path) -> None:
         gallery.bank()
 
 
+def test_a_lost_file_of_the_database_is_told_with_the_way_out(gallery: Gallery, place: Path) -> None:
+    for path in next(place.glob("tables-*")).glob("steps.lance/data/*"):
+        path.unlink()
+    with pytest.raises(GalleryError, match=r"reading features.*recue index --rebuild") as told:
+        open_gallery(place).features(make_record(1).id)
+    assert ".rs:" not in str(told.value)
+
+
 def test_verify_compares_the_banks(gallery: Gallery, place: Path) -> None:
     gallery.bank()
     gallery.bank(Doubled())
