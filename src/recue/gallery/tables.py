@@ -27,7 +27,7 @@ ROWS_PER_APPEND = 16_384
 
 
 #: Where in LanceDB's own code it happened: nothing to users.
-_RUST_PLACE = re.compile(r",\s*\S+\.rs:\d+(:\d+)?\s*$")
+_RUST_PLACE = re.compile(r"(,\s*\S+\.rs:\d+(:\d+)?)+\s*$")
 
 #: Features can be made again as long as the catalogue names the videos.
 MAKE_AGAIN = "if it stays so, `recue index --rebuild` makes the features again"
