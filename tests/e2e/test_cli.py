@@ -83,7 +83,7 @@ def test_index_says_what_it_will_do_and_did(gallery: Path, videos: Path) -> None
     assert "7 files: 6 new, 1 unreadable." in remarks
     assert "0:01:12 of film to index: " in remarks
     assert f"added 1/6: {videos}" in remarks
-    assert f"warning: {videos / 'letter.mp4'}: " in remarks
+    assert f"warning: '{videos / 'letter.mp4'}' is a text file" in remarks
     assert "\x1b" not in said + remarks
 
 
@@ -227,6 +227,7 @@ def test_list_info_and_remove(run: Run, gallery: Path, tmp_path: Path) -> None:
     code, out, _ = run("info", "--gallery", own, "--verify")
     assert code == 0
     assert "every video is whole" in out
+    assert "profile      none" in out
 
     code, _, err = run("remove", "film 0", "--gallery", own)
     assert code == 4

@@ -116,7 +116,7 @@ def present(report: "IngestReport", *, as_json: bool) -> None:
     ]
     output.result(f"{done}{'; ' if parts else ''}{', '.join(parts)}.")
     for failure in report.failed:
-        output.warn(f"{failure.path}: {failure.reason}")
+        output.warn(words.trouble(failure.path, failure.reason))
     gone = [path for path in report.missing if path not in report.removed]
     if gone:
         output.note(f"{words.count(len(gone), 'video')} of the gallery whose file is gone: --prune takes them out.")

@@ -37,12 +37,15 @@ def info(
 
 def _print(about: "LibraryInfo") -> None:
     from recue.cli import words
+    from recue.features.profiles import PROFILES
 
     stats, source = about.stats, about.source
+    profiles = [name for name, profile in PROFILES.items() if profile.spec == source.name]
     lines = [
         ("gallery", about.name),
         ("directory", about.location),
         ("made", about.created_at),
+        ("profile", ", ".join(profiles) or "none: a backbone of its own"),
         ("features", f"{source.name}: {source.dim} numbers every {source.step_s:g} s"),
         ("fingerprint", source.fingerprint),
         ("videos", f"{stats.n_videos:,}, {words.hms(stats.duration_s)}, {stats.n_steps:,} steps"),

@@ -1,5 +1,6 @@
 """A search result in the terminal."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +65,8 @@ def _summary(result: SearchResult) -> str:
 
 def _table(moments: Sequence[Moment]) -> None:
     names = _names(moments)
+    # A column of its own would leave the names of a narrow terminal ten letters a line.
+    in_column = any(moment.is_query for moment in moments) and not sys.stdout.isatty()
     columns = [
         Column("#", "right"),
         Column("video", flexible=True),
@@ -73,8 +76,7 @@ def _table(moments: Sequence[Moment]) -> None:
         Column("confidence", "right"),
         Column("score", "right"),
     ]
-    with_remark = any(moment.is_query for moment in moments)
-    if with_remark:
+    if in_column:
         columns.append(Column("remark", flexible=True))
     rows = []
     for rank, (moment, name) in enumerate(zip(moments, names, strict=True), 1):
@@ -87,18 +89,19 @@ def _table(moments: Sequence[Moment]) -> None:
             f"{moment.confidence:.2f}",
             f"{moment.score:.3f}",
         ]
-        rows.append([*row, "the query itself" if moment.is_query else ""] if with_remark else row)
+        rows.append([*row, "the query itself" if moment.is_query else ""] if in_column else row)
     output.table(columns, rows)
 
 
 def _names(moments: Sequence[Moment]) -> list[str]:
     """Whole paths in a pipe; on a terminal names, with folders only where two videos share a name."""
-    import sys
-
     if not sys.stdout.isatty():
         return [moment.video for moment in moments]
     paths = {Path(moment.video) for moment in moments}
     shared = [path.name for path in paths]
-    return [
+    names = [
         moment.video if shared.count(Path(moment.video).name) > 1 else Path(moment.video).name for moment in moments
+    ]
+    return [
+        f"{name} (the query itself)" if moment.is_query else name for name, moment in zip(names, moments, strict=True)
     ]

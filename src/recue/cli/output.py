@@ -53,7 +53,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
     On a terminal, long cells of flexible columns are folded to its width. In a pipe nothing is folded or cut and
     there are no colours: columns are two spaces apart.
     """
-    cells = [[_one_line(cell) for cell in row] for row in rows]
+    cells = [[one_line(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _rich_table(columns, cells)
     else:
@@ -96,9 +96,9 @@ def _plain_table(columns: Sequence[Column], rows: list[list[str]]) -> None:
         result("  ".join(padded).rstrip())
 
 
-def _one_line(cell: str) -> str:
+def one_line(text: str) -> str:
     """Control characters in a file name must not move the cursor or break the row."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in cell)
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def _write(stream: TextIO, text: str) -> None:

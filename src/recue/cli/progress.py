@@ -34,7 +34,7 @@ def print_plan(plan: IngestPlan, *, to_stdout: bool = False) -> None:
     if to_stdout:
         for file in plan.files:
             if file.status != "unchanged":
-                say(f"  {file.status:<10}{file.path}{': ' if file.reason else ''}{file.reason}")
+                say(f"  {file.status:<10}{words.trouble(str(file.path), file.reason) if file.reason else file.path}")
 
 
 class IngestProgress:
@@ -76,7 +76,7 @@ class IngestProgress:
         elif event.kind == "retried":
             self._line(f"again, alone: {event.path}: {event.message}")
         elif event.kind == "failed":
-            self._line(f"failed: {event.path}: {event.message}")
+            self._line(f"failed {event.n_done}/{event.n_total}: {words.trouble(event.path, event.message)}")
         elif event.kind in ("added", "replaced") and not self._live:
             self._line(f"{event.kind} {event.n_done}/{event.n_total}: {event.path}")
         if self._task is not None and event.kind in ("progress", "added", "replaced", "failed"):
@@ -104,6 +104,7 @@ class IngestProgress:
         )
 
     def _line(self, text: str) -> None:
+        text = output.one_line(text)
         if self._live:
             self._console.print(text, markup=False)
         else:

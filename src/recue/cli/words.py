@@ -41,6 +41,15 @@ def size(n_bytes: float) -> str:
     return f"{n_bytes:.0f} B"
 
 
+def trouble(path: str, reason: str) -> str:
+    """A file and what is wrong with it; most reasons name the file themselves.
+
+    >>> trouble("/v/a.mp4", "'/v/a.mp4' is empty"), trouble("/v/a.mp4", "of another size")
+    ("'/v/a.mp4' is empty", '/v/a.mp4: of another size')
+    """
+    return reason if f"'{path}'" in reason else f"{path}: {reason}"
+
+
 def count(n: int, what: str) -> str:
     """A number of things; names that take an s.
 

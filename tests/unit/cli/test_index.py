@@ -138,7 +138,7 @@ def test_progress_in_a_log_is_one_line_a_video(recue: Run, library: FakeLibrary,
     def index(*args: object, progress: Callable[[IngestEvent], None], **options: object) -> IngestReport:
         progress(IngestEvent("planned", total_s=90, n_total=2, plan=plan))
         progress(IngestEvent("progress", "/v/a.mp4", done_s=30, total_s=90, n_total=2))
-        progress(IngestEvent("added", "/v/a.mp4", done_s=60, total_s=90, n_done=1, n_total=2))
+        progress(IngestEvent("added", "/v/a\n.mp4", done_s=60, total_s=90, n_done=1, n_total=2))
         progress(IngestEvent("failed", "/v/b.mp4", done_s=90, total_s=90, n_done=2, n_total=2, message="damaged"))
         progress(IngestEvent("finished", done_s=90, total_s=90, n_done=2, n_total=2))
         return IngestReport()
@@ -150,8 +150,8 @@ def test_progress_in_a_log_is_one_line_a_video(recue: Run, library: FakeLibrary,
     assert err.splitlines() == [
         "3 files: 2 new, 1 unchanged.",
         "0:01:30 of film to index: about 5 min; 2.5 MB of disk (10.0 GB are free).",
-        "added 1/2: /v/a.mp4",
-        "failed: /v/b.mp4: damaged",
+        "added 1/2: /v/a\\n.mp4",
+        "failed 2/2: /v/b.mp4: damaged",
     ]
 
 

@@ -1,4 +1,5 @@
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,6 +93,19 @@ def test_the_querys_own_place_is_told(recue: Run, library: FakeLibrary) -> None:
 
     assert out.splitlines()[1].endswith("the query itself")
     assert out.splitlines()[2].endswith("1.500")
+
+
+def test_on_a_terminal_it_stands_beside_the_name(
+    recue: Run, library: FakeLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.result = make_result(moments=[moment("/v/a.mp4", 1, 2, is_query=True), moment("/v/b.mp4", 1, 2)])
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    _, out, _ = recue("search", "a.mp4")
+
+    assert "a.mp4 (the query itself)  0:00:01.000" in out
+    assert "remark" not in out
 
 
 def test_json_is_alone_on_stdout(recue: Run, library: FakeLibrary) -> None:
