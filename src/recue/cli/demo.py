@@ -90,6 +90,9 @@ def _own(folder: Path, videos: list[Path], query: str | None, profile: str | Non
     place = folder / "own-gallery"
     library = recue.open(place)
     _index(library, place, videos, profile)
+    if not library.videos():
+        output.note("There is no video to search; name others with --videos (make demo VIDEOS=...).")
+        return exits.SOME_FAILED
     if query is None:
         output.result(f"Now: recue search CLIP --gallery {place}")
         return exits.OK

@@ -7,6 +7,8 @@ import pytest
 from recue.cli import demo, demo_clips
 from recue.core import Moment, Segment
 from recue.models.fetch import fetch
+from recue.search.report import FailedFile, IngestReport
+from support.fake_library import FakeLibrary
 from support.results import make_result
 
 Run = Callable[..., tuple[int, str, str]]
@@ -54,6 +56,19 @@ def test_a_query_needs_videos(recue: Run, tmp_path: Path) -> None:
 
     assert code == 2
     assert "--videos" in err
+
+
+def test_videos_that_are_not_there_are_no_success(
+    recue: Run, library: FakeLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recue.models.weights.is_ready", lambda name: True)
+    library.report = IngestReport(failed=(FailedFile("/v/none", "'/v/none' does not exist; check the path"),))
+
+    code, out, err = recue("demo", "--videos", "/v/none", "--query", "q.mp4", "--out", str(tmp_path))
+
+    assert code == 7
+    assert "There is no video to search" in err
+    assert not any(name == "search" for name, *_ in library.asked)
 
 
 @pytest.mark.network
