@@ -64,7 +64,7 @@ def test_videos_that_are_not_there_are_no_success(
     monkeypatch.setattr("recue.models.weights.is_ready", lambda name: True)
     library.report = IngestReport(failed=(FailedFile("/v/none", "'/v/none' does not exist; check the path"),))
 
-    code, out, err = recue("demo", "--videos", "/v/none", "--query", "q.mp4", "--out", str(tmp_path))
+    code, _, err = recue("demo", "--videos", "/v/none", "--query", "q.mp4", "--out", str(tmp_path))
 
     assert code == 7
     assert "There is no video to search" in err
