@@ -297,6 +297,8 @@ class TestRefusals:
         with pytest.raises(WeightsError, match="recue prepare"):
             recue.open(tmp_path / "gallery").index(few)
         assert not (tmp_path / "gallery").exists()
+        with pytest.raises(WeightsError, match=r"recue prepare --backbone efficientnet-lite:variant=2$"):
+            recue.open(tmp_path / "gallery").index(few, backbone="efficientnet-lite:variant=2")
 
     def test_no_gallery(self, tmp_path: Path) -> None:
         library = recue.open(tmp_path / "gallery")

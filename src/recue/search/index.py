@@ -132,9 +132,10 @@ def require_weights(source: Source) -> None:
     """
     absent = [name for name in weights_needed(source.name) if not is_ready(name)]
     if absent:
+        usual = set(absent) <= set(weights_needed(DEFAULT_PROFILE))
         raise WeightsError(
             f"'{source.name}' needs weights that are not on this machine ({', '.join(absent)}); "
-            "get them once with: recue prepare"
+            f"get them once with: recue prepare{'' if usual else f' --backbone {source.name}'}"
         )
 
 

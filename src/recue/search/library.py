@@ -21,7 +21,7 @@ from recue.gallery import (
     open_gallery,
     resolve_location,
 )
-from recue.search.index import IndexOptions, choose_source, index, plan_index
+from recue.search.index import IndexOptions, choose_source, index, plan_index, require_weights
 from recue.search.metadata import Metadata
 from recue.search.pool import usable_cores
 from recue.search.query import resolve_query
@@ -298,6 +298,7 @@ class Library:
             self._source = load_source(made_by.name, threads=usable_cores())
         if self._source.fingerprint != made_by.fingerprint:
             raise FingerprintError(mismatch(self._location, made_by, SourceInfo.of(self._source)))
+        require_weights(self._source)
         return self._source
 
     def _chosen(self, gallery: Gallery, names: Sequence[str], where: Sequence[str]) -> list[str] | None:
