@@ -281,6 +281,17 @@ class TestRefusals:
             recue.open(tmp_path / "gallery").index(tmp_path, backbone=histogram)
         assert not (tmp_path / "gallery").exists()
 
+    def test_no_gallery_is_made_of_nothing(self, few: Path, tmp_path: Path, histogram: str) -> None:
+        library = recue.open(tmp_path / "gallery")
+        with pytest.raises(MediaError, match=r"^'.*nowhere' does not exist; check the path$"):
+            library.index(tmp_path / "nowhere", backbone=histogram)
+        (tmp_path / "text.mp4").write_text("no video")
+        with pytest.raises(MediaError, match="none of 2 files can be indexed: '"):
+            library.index([tmp_path / "nowhere", tmp_path / "text.mp4"], backbone=histogram)
+        assert not library.location.exists()
+        library.index(few, backbone=histogram, threads=1)
+        assert len(library.index(tmp_path / "nowhere").failed) == 1
+
     def test_options_that_do_not_go_together(self, few: Path, tmp_path: Path, histogram: str) -> None:
         library = recue.open(tmp_path / "gallery")
         with pytest.raises(ConfigError, match="not both"):

@@ -93,7 +93,7 @@ def index(
 
     Raises:
         IngestInterrupted: Ctrl-C or SIGTERM; carries the report.
-        MediaError: no video was found at all.
+        MediaError: no video was found at all, or none for a new gallery that can be read.
         WeightsError: the source's weights are not on this machine.
         FingerprintError: the gallery was made with another source.
         GalleryError: not enough disk, or the gallery cannot be written.
@@ -115,6 +115,9 @@ def index(
         if not plan.files and not plan.missing:
             looked_in = "" if isinstance(paths, IngestPlan) else ", ".join(f"'{path}'" for path in paths)
             raise MediaError(f"no video was found in {looked_in or 'the plan'}; name video files, or folders of them")
+        if gallery is None and plan.n_bad == len(plan.files):  # no gallery is made of nothing
+            first = plan.files[0].reason
+            raise MediaError(first if plan.n_bad == 1 else f"none of {plan.n_bad} files can be indexed: {first}")
         plan = announce(plan, source, location, options, stop=signals.asked)
         ingest = carry_out(_writable(location, gallery, source, plan), plan, source, options, stop=signals.asked)
         report = ingest.report(elapsed_s=perf_counter() - started, interrupted=signals.asked())

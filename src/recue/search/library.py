@@ -147,7 +147,7 @@ class Library:
 
         Raises:
             IngestInterrupted: Ctrl-C or SIGTERM; a KeyboardInterrupt that carries the report.
-            MediaError: no video was found at all.
+            MediaError: no video was found at all, or none for a new gallery that can be read.
             FingerprintError: the gallery holds features of another backbone; `rebuild` is the way out.
             WeightsError: the backbone's weights are not on this machine.
             GalleryError: the disk is too small, or the gallery cannot be written.
