@@ -37,11 +37,13 @@ class Config:
 
     Attributes:
         rate: Frames a second.
-        size: Height and width of the frames, for both parts; a multiple of 32.
+        size: Width of the frames, and their height too unless that is given, for both parts; a multiple of 32.
+        height: Height of the frames where it is not `size`.
         stride: Frames in a step, 8 or 4.
         weight: Share of appearance in the cosine, in [0, 1].
         per_step: Pictures of a step that appearance is taken from, evenly spread.
         variant: Of EfficientNet-Lite.
+        context: What a step of motion may see: the `video` around it, or its own `shot` alone.
         fit: How a picture that is not square is brought to the size.
         skip: Frames the decoder may leave out.
         fast_decode: Leave out the codec's deblocking filter.
@@ -51,10 +53,12 @@ class Config:
 
     rate: Fraction = Fraction(25)
     size: int = 224
+    height: int | None = None
     stride: Literal[4, 8] = 8
     weight: float = 0.3
     per_step: int = 1
     variant: Literal[0, 1, 2] = 0
+    context: Literal["video", "shot"] = "video"
     fit: Fit = "crop"
     skip: Skip = "none"
     fast_decode: bool = False
@@ -73,7 +77,9 @@ class Config:
         return i3d.Config(
             rate=self.rate,
             size=self.size,
+            height=self.height,
             stride=self.stride,
+            context=self.context,
             fit=self.fit,
             skip=self.skip,
             fast_decode=self.fast_decode,
@@ -86,6 +92,7 @@ class Config:
         return efficientnet_lite.Config(
             rate=self.rate / self.stride * self.per_step,
             size=self.size,
+            height=self.height,
             variant=self.variant,
             per_step=self.per_step,
             fit=self.fit,

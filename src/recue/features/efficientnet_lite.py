@@ -44,7 +44,9 @@ class Config:
 
     Attributes:
         rate: Pictures a second.
-        size: Height and width of the pictures. The variants learned at 224, 240 and 260.
+        size: Width of the pictures, and their height too unless that is given. The variants learned at 224, 240 and
+            260.
+        height: Height of the pictures where it is not `size`.
         variant: 0, 1 or 2: larger is slower and better.
         per_step: Pictures averaged into one step.
         fit: How a picture that is not square is brought to the size.
@@ -56,6 +58,7 @@ class Config:
 
     rate: Fraction = Fraction(2)
     size: int = 224
+    height: int | None = None
     variant: Literal[0, 1, 2] = 0
     per_step: int = 1
     fit: Fit = "crop"
@@ -65,15 +68,21 @@ class Config:
     runtime: Runtime = "openvino"
 
     def __post_init__(self) -> None:
-        if self.size < 32:
-            raise ConfigError(f"{NAME}:size is at least 32, got {self.size}")
+        for option, side in (("size", self.size), ("height", self.rows)):
+            if side < 32:
+                raise ConfigError(f"{NAME}:{option} is at least 32, got {side}")
         if self.per_step < 1:
             raise ConfigError(f"{NAME}:per_step is at least 1, got {self.per_step}")
         self.sampling()
 
+    @property
+    def rows(self) -> int:
+        """Height of the pictures."""
+        return self.size if self.height is None else self.height
+
     def sampling(self) -> FrameSampling:
         """What it asks of the decoder."""
-        return FrameSampling(self.rate, self.size, self.size, self.fit, self.skip, self.fast_decode)
+        return FrameSampling(self.rate, self.rows, self.size, self.fit, self.skip, self.fast_decode)
 
     def weights_needed(self) -> tuple[str, ...]:
         """Catalogue names of its weights."""
@@ -162,7 +171,7 @@ class EfficientNetLiteBackbone:
         config, weight = self.config, self.config.weights_needed()[0]
         return compile_network(
             self._make,
-            [(BATCH, config.size, config.size, 3)],
+            [(BATCH, config.rows, config.size, 3)],
             key=f"{NAME}{config.variant}-v{VERSION}-{weights.entry(weight).sha256[:12]}",
             runtime=config.runtime,
             precision=config.precision,

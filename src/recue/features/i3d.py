@@ -19,6 +19,7 @@ from recue.core.features import FeatureSequence
 from recue.core.frames import Fit, Frame, FrameSampling, Skip
 from recue.features.classes import read_classes
 from recue.features.common import fingerprint_of, images_of, softmax_head
+from recue.features.shots import ShotContext
 from recue.features.spec import format_spec
 from recue.features.windows import StepClock, chunks
 from recue.models import weights
@@ -44,6 +45,9 @@ _CHUNK_FRAMES = 32
 #: the centre of what a step sees half a frame from the middle of the step's own frames.
 _LEAD_FRAMES = {8: 27, 4: 25}
 
+#: How often the edge frames of a shot are repeated on either side of a cut, when each shot is seen for itself.
+_SHOT_REPEATS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -51,8 +55,12 @@ class Config:
 
     Attributes:
         rate: Frames a second. The network learned at 25; fewer cost proportionally less.
-        size: Height and width of the frames, a multiple of 32. The network learned at 224.
+        size: Width of the frames, and their height too unless that is given, a multiple of 32. The network learned at
+            224.
+        height: Height of the frames where it is not `size`, a multiple of 32.
         stride: Frames in a step: 8, or 4 for steps half as long at next to no cost.
+        context: What a step may see of the pictures around it: those of the `video`, or of its own `shot` alone, so
+            that what comes after a cut does not colour what comes before it.
         fit: How a picture that is not square is brought to the size.
         skip: Frames the decoder may leave out.
         fast_decode: Leave out the codec's deblocking filter.
@@ -62,7 +70,9 @@ class Config:
 
     rate: Fraction = Fraction(25)
     size: int = 224
+    height: int | None = None
     stride: Literal[4, 8] = 8
+    context: Literal["video", "shot"] = "video"
     fit: Fit = "crop"
     skip: Skip = "none"
     fast_decode: bool = False
@@ -70,13 +80,19 @@ class Config:
     runtime: Runtime = "openvino"
 
     def __post_init__(self) -> None:
-        if self.size < 32 or self.size % 32:
-            raise ConfigError(f"{NAME}:size is a multiple of 32, got {self.size}")
+        for option, side in (("size", self.size), ("height", self.rows)):
+            if side < 32 or side % 32:
+                raise ConfigError(f"{NAME}:{option} is a multiple of 32, got {side}")
         self.sampling()
+
+    @property
+    def rows(self) -> int:
+        """Height of the frames."""
+        return self.size if self.height is None else self.height
 
     def sampling(self) -> FrameSampling:
         """What it asks of the decoder."""
-        return FrameSampling(self.rate, self.size, self.size, self.fit, self.skip, self.fast_decode)
+        return FrameSampling(self.rate, self.rows, self.size, self.fit, self.skip, self.fast_decode)
 
     def weights_needed(self) -> tuple[str, ...]:
         """Catalogue names of its weights."""
@@ -169,23 +185,26 @@ class I3DBackbone:
                 n_frames += 1
                 yield image
 
+        shots = ShotContext(stride=stride, rate_fps=float(self.config.rate), repeats=_SHOT_REPEATS)
+        pictures = counted() if self.config.context == "video" else shots.apart(counted())
         states = [np.zeros(shape, dtype=np.float32) for shape in self._state_shapes]
         parts = [np.empty((0, self.dim), dtype=np.float32)]
-        for chunk in chunks(counted(), length=_CHUNK_FRAMES, before=lead, after=tail):
+        for chunk in chunks(pictures, length=_CHUNK_FRAMES, before=lead, after=tail):
             steps, *states = self._network([chunk[None], *states])
             parts.append(steps[0])
-        return np.concatenate(parts)[skip : skip - (-n_frames // stride)]
+        came_out = np.concatenate(parts)[skip:]
+        return came_out[: -(-n_frames // stride)] if self.config.context == "video" else came_out[shots.steps]
 
     @property
     def _state_shapes(self) -> list[tuple[int, ...]]:
-        return state_shapes(self.config.size, self.config.stride)
+        return state_shapes(self.config.rows, self.config.size, self.config.stride)
 
     @cached_property
     def _network(self) -> Compiled:
         config = self.config
         return compile_network(
             self._make,
-            [(1, _CHUNK_FRAMES, config.size, config.size, 3), *self._state_shapes],
+            [(1, _CHUNK_FRAMES, config.rows, config.size, 3), *self._state_shapes],
             key=f"{NAME}-g{_GRAPH}-s{config.stride}-{weights.entry(WEIGHT).sha256[:12]}",
             runtime=config.runtime,
             precision=config.precision,

@@ -25,22 +25,24 @@ MIXED: tuple[tuple[str, int, tuple[int, int, int, int, int, int]], ...] = (
 DELAY_FRAMES = {8: 42, 4: 46}
 
 
-def state_shapes(size: int, stride: int) -> list[tuple[int, ...]]:
-    """Shapes `[phases, channels, cells, side, side]` of what a stream keeps between chunks.
+def state_shapes(height: int, width: int, stride: int) -> list[tuple[int, ...]]:
+    """Shapes `[phases, channels, cells, rows, columns]` of what a stream keeps between chunks.
 
     Args:
-        size: Height and width of the frames.
+        height: Rows of the frames.
+        width: Columns of the frames.
         stride: Frames of a step, 8 or 4.
     """
-    sides = [size]
+    maps = [(height, width)]
     for _ in range(5):
-        sides.append(-(-sides[-1] // 2))
-    shapes = [(1, 3, 5, sides[0]), (1, 64, 2, sides[2])]
+        rows, columns = maps[-1]
+        maps.append((-(-rows // 2), -(-columns // 2)))
+    shapes: list[tuple[int, ...]] = [(1, 3, 5, *maps[0]), (1, 64, 2, *maps[2])]
     for name, channels, _ in MIXED:
         level = int(name[6])
         if name == "Mixed_4b":
-            shapes.append((1, channels, 1, sides[3]))
+            shapes.append((1, channels, 1, *maps[3]))
         if name == "Mixed_5b" and stride == 4:
-            shapes.append((1, channels, 1, sides[4]))
-        shapes.append((8 // stride if level == 5 else 1, channels, 2, sides[level]))
-    return [(*shape, shape[-1]) for shape in shapes]
+            shapes.append((1, channels, 1, *maps[4]))
+        shapes.append((8 // stride if level == 5 else 1, channels, 2, *maps[level]))
+    return shapes

@@ -53,6 +53,23 @@ class TestWithMadeUpWeights:
             centres.append((moved * middles).sum() / moved.sum() - (place + 0.5))
         assert abs(np.mean(centres)) < 0.7
 
+    @pytest.mark.parametrize("stride", [8, 4])
+    def test_a_shot_is_seen_without_its_neighbours(self, stride: int) -> None:
+        # What comes before and after a shot changes its features less with each shot for itself; and the steps of the
+        # video are as many, at the same times.
+        rng = np.random.default_rng(5)
+        shots = [rng.integers(0, 256, (1, 32, 32, 3)).astype(np.uint8) + moving_images(40, 32) // 8 for _ in range(3)]
+        moved = {}
+        for context in ("video", "shot"):
+            backbone = load_backbone(f"i3d:size=32,runtime=torch,stride={stride},context={context}")
+            alone = backbone.encode(frames_of(shots[1], backbone.sampling))
+            inside = backbone.encode(frames_of(np.concatenate(shots), backbone.sampling))
+            assert len(inside) == 120 // stride
+            part = inside.values[40 // stride : 80 // stride]
+            moved[context] = np.linalg.norm(part - alone.values, axis=1)
+        # Weights at random look further than learned ones.
+        assert moved["shot"].mean() < 0.6 * moved["video"].mean()
+
     def test_the_runtimes_agree(self) -> None:
         frames = frames_of(moving_images(40, 32), load_backbone("i3d:size=32,runtime=torch").sampling)
         reference = load_backbone("i3d:size=32,runtime=torch").encode(frames).values
