@@ -258,7 +258,9 @@ def searched(
     elapsed_s = 0.0
     for query_id, query in queries.items():
         started = time.perf_counter()
-        null = Null.fit(*aligner.null_scores(query), n_query=len(query), n_steps=bank.n_steps)
+        null = Null.fit(
+            *aligner.null_scores(query), n_query=len(query), n_steps=bank.n_steps, usual_level=aligner.space.usual_level
+        )
         per_video = aligner.localize_bank(query, bank)
         elapsed_s += time.perf_counter() - started
         found = [Found(bank.video_ids[i], i, one) for i, segments in enumerate(per_video) for one in segments]

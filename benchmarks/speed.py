@@ -108,7 +108,7 @@ def search_one(directory: Path, hours: float, repeats: int) -> None:
     columns = np.ascontiguousarray(space.apply(query.values).T)
 
     def search() -> None:
-        Null.fit(*aligner.null_scores(query), n_query=len(query), n_steps=bank.n_steps)
+        Null.fit(*aligner.null_scores(query), n_query=len(query), n_steps=bank.n_steps, usual_level=0.4)
         aligner.search_bank(query, bank, most=64, threads=threads)
 
     def product() -> None:

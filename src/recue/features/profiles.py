@@ -32,12 +32,12 @@ PROFILES: dict[str, Profile] = {
         ),
         Profile(
             "balanced",
-            "i3d+efficientnet-lite:rate=20,size=160,stride=4,fit=squash,precision=bf16",
+            "i3d+efficientnet-lite:rate=20,size=160,height=128,stride=4,context=shot,fit=squash,precision=bf16",
             "motion and appearance; the default",
         ),
         Profile(
             "accurate",
-            "i3d+efficientnet-lite:stride=4,fit=squash,precision=bf16",
+            "i3d+efficientnet-lite:size=256,height=192,stride=4,context=shot,fit=squash,precision=bf16",
             "motion at full rate and size; the best answers, whatever the time",
         ),
     )

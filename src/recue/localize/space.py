@@ -22,13 +22,16 @@ from recue.core.errors import GalleryError, ShapeError
 from recue.core.features import FeatureSequence
 
 #: Bump when the meaning of a stored space changes.
-_FORMAT = 6
+_FORMAT = 7
 
 #: Steps in a background stretch: long enough to hold any match of a usual query.
 STRETCH_STEPS = 48
 
 #: How far above the mean of all classes a made step's own class lies; real clips lie 10 to 40 above.
 _CLASS_LOGIT = 50.0
+
+#: Made steps of all classes together, at most: more only make a first search wait.
+_MAX_CLASS_STEPS = 5000
 
 #: Standard deviations below this share of the mean one are raised to it: a channel that hardly varies in a small
 #: gallery is no evidence.
@@ -43,12 +46,13 @@ class SpaceOptions:
         out_dim: Directions to keep, at most.
         class_weight: Weight of the class part against the feature part; 0 leaves it out.
         temperature: Class scores are divided by it: above 1, second guesses count more.
-        steps_per_class: Made steps of each class that join the sample; see `_class_steps`.
+        steps_per_class: Made steps of each class that join the sample, fewer where there are very many classes; see
+            `_class_steps`.
         n_background: Background steps to keep.
         n_stretches: Background stretches to keep.
     """
 
-    out_dim: int = 128
+    out_dim: int = 64
     class_weight: float = 0.25
     temperature: float = 2.0
     steps_per_class: int = 12
@@ -76,6 +80,8 @@ class Space:
         mirrored: As `stretches`, with random directions mirrored: the same loudness and the same changes over time,
             and no meaning, so that none of it can be a match.
         n_fitted: Steps that the gallery held.
+        usual_level: What stretches of the gallery itself score in the mirrored stretches, over the root of their steps.
+            Whoever fits a space measures it with the localizer that will be used; this file does not know one.
     """
 
     mean: NDArray[np.float32]
@@ -92,6 +98,7 @@ class Space:
     stretches: NDArray[np.float32]
     mirrored: NDArray[np.float32]
     n_fitted: int
+    usual_level: float = 0.4
 
     @classmethod
     def fit(
@@ -126,7 +133,8 @@ class Space:
         stops = np.array([part.stop for _, (part, _) in known], np.int64)
         shares = np.array([share for _, (_, share) in known], np.float32)
         if head is not None and len(values) > 1:
-            values = np.concatenate([values, _class_steps(values, head, stops, chosen.steps_per_class)])
+            per_class = min(chosen.steps_per_class, max(1, _MAX_CLASS_STEPS // head[0].shape[1]))
+            values = np.concatenate([values, _class_steps(values, head, stops, per_class)])
         mean = values.mean(axis=0)
         deviation = values.std(axis=0)
         if float(deviation.mean()) <= 1e-9:
@@ -222,7 +230,12 @@ class Space:
             with np.load(path, allow_pickle=False) as stored:
                 if int(stored["format"]) != _FORMAT:
                     raise GalleryError(f"{path} holds a space of another version; delete it, it is made again")
-                scalars: dict[str, Callable[[Any], Any]] = {"n_fitted": int, "still_part": int, "length": float}
+                scalars: dict[str, Callable[[Any], Any]] = {
+                    "n_fitted": int,
+                    "still_part": int,
+                    "length": float,
+                    "usual_level": float,
+                }
                 parts: dict[str, Any] = {name: stored[name] for name in cls.__slots__}
                 return cls(**{name: scalars.get(name, np.asarray)(part) for name, part in parts.items()})
         except (OSError, ValueError, KeyError) as error:

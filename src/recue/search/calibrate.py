@@ -3,8 +3,8 @@
 A score is compared with the scores that the same query gets where there is no match: in stretches of video whose
 directions are mirrored at random (see `Space.mirrored`), and in real stretches of the gallery, most of which hold no
 match either. Their *level* differs much between queries. A low level has two reasons, a query that is hard to match by
-chance and a query that is like nothing here at all, and only the first makes a match worth more; so the level is
-taken half-way, in logarithms, to what queries of the same length usually have.
+chance and a query that is like nothing here at all, and only the first makes a match worth more; so the level is mostly
+the usual one: what stretches of the gallery itself, of the query's length, have in the middle (`Space.usual_level`).
 
 The best of many alignments follows a Gumbel law whose deviation is a fixed share of its mean, so the number of
 stretches as good by chance alone, in a gallery of this size, can be estimated, as sequence search in biology does. A
@@ -32,8 +32,8 @@ _MODE = 1.0 - 0.5772156649 * _SCALE
 #: Weight of the real stretches' median beside the mirrored ones' mean.
 _REAL_WEIGHT = 0.5
 
-#: Usual level of a query of one step; it grows with the square root of the steps.
-_USUAL_LEVEL = 0.4
+#: Weight, in logarithms, of the query's own level beside the usual one.
+_OWN_WEIGHT = 0.15
 
 #: A gallery counts as at least this many stretches (about half an hour): in a small one a chance match is no more
 #: worth having, and what was found by searching one video must not become surer than by searching all.
@@ -41,7 +41,7 @@ _MIN_STRETCHES = 48
 
 #: Confidence = logistic(SLOPE · (evidence - MIDPOINT)), evidence = -ln(expected number by chance).
 SLOPE = 1.0
-MIDPOINT = -0.25
+MIDPOINT = -1.5
 
 #: Below this confidence the answer is "no match", unless the caller says otherwise.
 DEFAULT_MIN_CONFIDENCE = 0.5
@@ -67,20 +67,22 @@ class Null:
         *,
         n_query: int,
         n_steps: int,
+        usual_level: float | None = None,
     ) -> "Null":
         """Fit to the best scores in stretches.
 
         Args:
             mirrored: In stretches that cannot hold a match.
-            real: In stretches of the gallery; None for a localizer whose scores have no usual level.
+            real: In stretches of the gallery; None to go by the mirrored ones alone.
             n_query: Steps of the query.
             n_steps: Steps of the whole gallery, whichever of its videos are searched.
+            usual_level: Of a query of one step; None for a localizer whose scores have none.
         """
         level = float(np.mean(mirrored))
         if real is not None:
             level = (level + _REAL_WEIGHT * float(np.median(real))) / (1.0 + _REAL_WEIGHT)
-        usual = _USUAL_LEVEL * n_query**0.5
-        level = (level * usual) ** 0.5 if real is not None else level
+        if usual_level is not None:
+            level = level**_OWN_WEIGHT * (usual_level * n_query**0.5) ** (1.0 - _OWN_WEIGHT)
         return cls(level, max(float(_MIN_STRETCHES), n_steps / STRETCH_STEPS))
 
     def evidence(self, scores: NDArray[np.floating] | float) -> NDArray[np.float64]:

@@ -160,7 +160,12 @@ def _pass(
         n_threads = threads or os.cpu_count() or 1
         by_video = aligner.search_bank(query, bank, positions, most=max(_MIN_WANTED, 4 * top), threads=n_threads)
         candidates, per_video = np.array(list(by_video), np.int64), list(by_video.values())
-        null = Null.fit(*aligner.null_scores(query), n_query=len(query), n_steps=bank.n_steps)
+        null = Null.fit(
+            *aligner.null_scores(query),
+            n_query=len(query),
+            n_steps=bank.n_steps,
+            usual_level=space.usual_level,
+        )
         return _Searched(_flatten(bank, candidates, per_video), null, bank, aligner)
     plain = gallery.bank()
     where = {video_id: i for i, video_id in enumerate(plain.video_ids)}

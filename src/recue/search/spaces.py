@@ -1,5 +1,6 @@
 """The space of a gallery: fitted to a sample of its steps, kept beside the derived arrays, fitted anew as it grows."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,6 +11,7 @@ from recue.core.errors import GalleryError
 from recue.core.features import FeatureSequence
 from recue.features import load_source
 from recue.gallery import Gallery
+from recue.localize.align import Align
 from recue.localize.space import Space
 
 #: Videos and steps a space is fitted to, at most.
@@ -22,6 +24,10 @@ _GROWTH = 2.0
 
 #: Beyond this many steps a gallery tells nothing new about its mean and directions.
 _ENOUGH_STEPS = 200_000
+
+
+#: Stretches that are asked to learn the usual level, and their steps.
+_N_ASKED, _ASKED_STEPS = 48, 8
 
 
 @runtime_checkable
@@ -57,7 +63,9 @@ def gallery_space(gallery: Gallery) -> Space:
         known = min(max(space.n_fitted, 1), _ENOUGH_STEPS)
         if known / _GROWTH < min(n_steps, _ENOUGH_STEPS) < known * _GROWTH:
             return space
-    space = Space.fit(sample_sequences(gallery), **_known_of(gallery), n_total=n_steps)
+    sample = sample_sequences(gallery)
+    space = Space.fit(sample, **_known_of(gallery), n_total=n_steps)
+    space = replace(space, usual_level=_usual_level(space, sample))
     path = _path(gallery)
     path.parent.mkdir(parents=True, exist_ok=True)
     space.save(path)
@@ -70,6 +78,19 @@ def stored_space(gallery: Gallery) -> Space | None:
         return Space.load(_path(gallery)) if _path(gallery).exists() else None
     except GalleryError:
         return None
+
+
+def _usual_level(space: Space, sequences: list[FeatureSequence]) -> float:
+    """See `Space.usual_level`: the median over stretches spread evenly over the sample."""
+    aligner = Align().with_space(space)
+    starts = [(one, at) for one in sequences for at in range(0, max(1, len(one) - _ASKED_STEPS + 1), _ASKED_STEPS)]
+    levels = []
+    for i in np.linspace(0, len(starts) - 1, min(len(starts), _N_ASKED)).round().astype(int):
+        sequence, at = starts[i]
+        stop = min(at + _ASKED_STEPS, len(sequence))
+        mirrored, _ = aligner.null_scores(sequence.with_steps(at, stop))
+        levels.append(float(mirrored.mean()) / (stop - at) ** 0.5)
+    return float(np.median(levels))
 
 
 def _path(gallery: Gallery) -> Path:

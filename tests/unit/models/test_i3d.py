@@ -85,7 +85,7 @@ def test_the_stream_gives_what_the_whole_gives(
     stream = StreamingI3D(i3d.build(state), stride=stride)
     with torch.inference_mode():
         whole = i3d.build(state, stride=stride)(images[:, phase : phase + 184])[0]
-        kept: list[torch.Tensor] = [torch.zeros(shape) for shape in state_shapes(32, stride)]
+        kept: list[torch.Tensor] = [torch.zeros(shape) for shape in state_shapes(32, 32, stride)]
         steps = []
         for start in range(0, 192, chunk):
             out, *kept = stream(images[:, start : start + chunk], *kept)

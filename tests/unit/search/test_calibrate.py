@@ -45,10 +45,10 @@ def test_the_same_score_means_less_in_a_larger_gallery_and_for_a_louder_query():
     assert Null.fit(2 * scores, n_query=4, n_steps=500).evidence(6.0) == pytest.approx(float(small.evidence(3.0)))
 
 
-def test_the_level_is_taken_half_way_to_the_usual_one():
+def test_the_level_is_mostly_the_usual_one():
     mirrored = np.full(50, 3.2)
-    whole = Null.fit(mirrored, np.full(50, 3.2), n_query=4, n_steps=500)
-    assert whole.level == pytest.approx((3.2 * 0.4 * 4**0.5) ** 0.5)
+    whole = Null.fit(mirrored, np.full(50, 3.2), n_query=4, n_steps=500, usual_level=0.4)
+    assert whole.level == pytest.approx(3.2**0.15 * (0.4 * 4**0.5) ** 0.85)
     assert Null.fit(mirrored, n_query=4, n_steps=500).level == pytest.approx(3.2)
 
 
@@ -58,4 +58,4 @@ def test_real_stretches_count_by_their_median_alone():
     spoilt = Null.fit(mirrored, np.r_[np.ones(40), np.full(10, 99.0)], n_query=4, n_steps=500)
     busy = Null.fit(mirrored, np.full(50, 4.0), n_query=4, n_steps=500)
     assert spoilt.level == pytest.approx(calm.level)
-    assert busy.level == pytest.approx(calm.level * 2**0.5)
+    assert busy.level == pytest.approx(calm.level * 2)
