@@ -229,7 +229,8 @@ def localizer_rows(
         refused = percent(float(np.mean([sure[query_id] < DEFAULT_MIN_CONFIDENCE for query_id in absent])))
         said = (
             f"{name}, {spec}: at confidence {DEFAULT_MIN_CONFIDENCE:g} a search answers {answered} % of the queries "
-            f"whose class is in the gallery and refuses {refused} % of the others"
+            f"whose class is in the gallery ({by_class(composition, sure, [q.id for q in part.queries])}) and refuses "
+            f"{refused} % of the others (answers {by_class(composition, sure, absent)})"
         )
     else:
         answers, ms = timed(LOCALIZERS.load(name)(), queries, references)
@@ -270,6 +271,15 @@ def searched(
         for one, score in zip(found, evidence, strict=True):
             answers[query_id, one.video_id].append(dataclasses.replace(one.scored, score=float(score)))
     return answers, 1000 * elapsed_s / len(answers), sure
+
+
+def by_class(composition: Composition, sure: Mapping[str, float], query_ids: Sequence[str]) -> str:
+    """How many queries of each class are answered: `catch 5 of 8, ...`."""
+    labels = {query.id: query.label for query in composition.queries}
+    counts: dict[str, list[bool]] = {}
+    for query_id in query_ids:
+        counts.setdefault(labels[query_id], []).append(sure[query_id] >= DEFAULT_MIN_CONFIDENCE)
+    return ", ".join(f"{label} {sum(hits)} of {len(hits)}" for label, hits in sorted(counts.items()))
 
 
 def gallery_of(composition: Composition, part: Composition, spec: str, references: Features, cache: Path) -> Gallery:

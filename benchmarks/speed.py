@@ -33,8 +33,8 @@ import numpy as np
 
 from recue.core import FeatureBank, FeatureSequence
 
-STEP_S = 0.64
-DIM = 128
+STEP_S = 0.2
+DIM = 64
 
 
 def main() -> None:
