@@ -128,7 +128,8 @@ class CombinedBackbone:
     def fingerprint(self) -> str:
         """Of weights, preprocessing, rate, step and precision; runtime and threads do not count."""
         version = f"{VERSION}.{i3d.VERSION}.{efficientnet_lite.VERSION}"
-        return fingerprint_of(NAME, version, self.config, weights=self.config.weights_needed(), leave_out=("runtime",))
+        needed = self.config.weights_needed()
+        return fingerprint_of(NAME, version, self.config, weights=needed, leave_out=("runtime",), later=i3d.LATER)
 
     @property
     def dim(self) -> int:

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,13 @@ from recue.models import weights as catalogue
 
 
 def fingerprint_of(
-    name: str, version: int | str, config: Any, *, weights: tuple[str, ...], leave_out: tuple[str, ...] = ()
+    name: str,
+    version: int | str,
+    config: Any,
+    *,
+    weights: tuple[str, ...],
+    leave_out: tuple[str, ...] = (),
+    later: Mapping[str, object] = MappingProxyType({}),
 ) -> str:
     """Sixteen hexadecimal digits that are equal only if features may be compared.
 
@@ -25,8 +32,15 @@ def fingerprint_of(
         config: Its options, a dataclass.
         weights: Catalogue names; the sha256 of each counts.
         leave_out: Options that do not change the features.
+        later: Options that came after the first galleries were made, with the value at which all is as it was before;
+            left out at that value, so that an option more makes no gallery useless.
     """
-    options = {field.name: str(getattr(config, field.name)) for field in fields(config) if field.name not in leave_out}
+    given = {field.name: getattr(config, field.name) for field in fields(config)}
+    options = {
+        option: str(value)
+        for option, value in given.items()
+        if option not in leave_out and not (option in later and value == later[option])
+    }
     identity = {
         "name": name,
         "version": version,

@@ -34,6 +34,9 @@ NAME = "efficientnet-lite"
 #: Raise when the same options begin to give other features.
 VERSION = 1
 
+#: Options that were added, and the value that leaves the features as they were.
+LATER = {"height": None}
+
 #: Pictures that go through the network at once.
 BATCH = 8
 
@@ -108,7 +111,9 @@ class EfficientNetLiteBackbone:
     @cached_property
     def fingerprint(self) -> str:
         """Of weights, preprocessing, rate, step and precision; runtime and threads do not count."""
-        return fingerprint_of(NAME, VERSION, self.config, weights=self.config.weights_needed(), leave_out=("runtime",))
+        return fingerprint_of(
+            NAME, VERSION, self.config, weights=self.config.weights_needed(), leave_out=("runtime",), later=LATER
+        )
 
     @property
     def dim(self) -> int:

@@ -35,6 +35,9 @@ WEIGHT = "i3d-kinetics400"
 #: Raise when the same options begin to give other features.
 VERSION = 2
 
+#: Options that were added, and the value that leaves the features as they were.
+LATER = {"height": None, "context": "video"}
+
 #: Raise when the network is computed in another way, for the name of its compiled forms.
 _GRAPH = 2
 
@@ -118,7 +121,9 @@ class I3DBackbone:
     @cached_property
     def fingerprint(self) -> str:
         """Of weights, preprocessing, rate, step and precision; runtime and threads do not count."""
-        return fingerprint_of(NAME, VERSION, self.config, weights=self.config.weights_needed(), leave_out=("runtime",))
+        return fingerprint_of(
+            NAME, VERSION, self.config, weights=self.config.weights_needed(), leave_out=("runtime",), later=LATER
+        )
 
     @property
     def dim(self) -> int:
