@@ -59,12 +59,12 @@ $(VENV)/.torch: $(VENV)/.made constraints.txt tools/install_torch.sh
 
 $(VENV)/.installed: $(VENV)/.torch pyproject.toml
 	@echo "Installing recue ..."
-	@$(PIP) --editable .
+	@$(PIP) --editable '.[research]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed Makefile
 	@echo "Installing what the checks need ..."
-	@$(PIP) --editable '.[dev,onnx,bench]'
+	@$(PIP) --editable '.[dev,onnx,bench,research]'
 	@touch $@
 
 check: $(VENV)/.installed-dev
