@@ -1,5 +1,6 @@
 """Dataset protocols, and the composer that makes one from labelled clips."""
 
+from recue.core.registry import Registry
 from recue.datasets.compose import ComposeSettings, compose
 from recue.datasets.composition import (
     Composition,
@@ -9,8 +10,19 @@ from recue.datasets.composition import (
     Reference,
     load_composition,
 )
+from recue.datasets.opening import load_dataset
+
+#: Each entry is `open_dataset(root: Path, *, features: Path | None = None, **options: str) -> Dataset`.
+DATASETS = Registry(
+    "dataset",
+    {
+        "activitynet-relocalization": "recue.datasets.activitynet_relocalization:open_dataset",
+    },
+    group="recue.datasets",
+)
 
 __all__ = [
+    "DATASETS",
     "ComposeSettings",
     "Composition",
     "Instance",
@@ -19,4 +31,5 @@ __all__ = [
     "Reference",
     "compose",
     "load_composition",
+    "load_dataset",
 ]
