@@ -15,6 +15,7 @@ from recue.core.errors import ConfigError, MediaError
 from recue.core.frames import Fit
 from recue.core.segment import Segment
 from recue.datasets.composition import (
+    FEATURES_NAME,
     SPLITS,
     TRUTH_NAME,
     Composition,
@@ -226,7 +227,7 @@ def _require_free(root: Path, *, force: bool) -> None:
     names = {path.name for path in root.iterdir()}
     if not names:
         return
-    if read_truth(root) is None or names - {TRUTH_NAME, "references", "queries"}:
+    if read_truth(root) is None or names - {TRUTH_NAME, FEATURES_NAME, "references", "queries"}:
         raise ConfigError(f"'{root}' is not empty and holds other things than a composition; name a new folder")
     if not force:
         raise ConfigError(f"'{root}' already holds a composition; name a new folder, or replace it with --force")

@@ -32,6 +32,8 @@ from recue.core.segment import Segment
 KIND = "recue-composition"
 SCHEMA = 1
 TRUTH_NAME = "truth.json"
+#: Where `recue dataset build` keeps features.
+FEATURES_NAME = ".features"
 SPLITS = ("train", "val", "test")
 
 
