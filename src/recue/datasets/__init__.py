@@ -17,6 +17,7 @@ DATASETS = Registry(
     "dataset",
     {
         "activitynet-relocalization": "recue.datasets.activitynet_relocalization:open_dataset",
+        "composition": "recue.datasets.composed:open_dataset",
     },
     group="recue.datasets",
 )

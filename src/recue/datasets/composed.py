@@ -19,8 +19,9 @@ from recue.core.errors import ConfigError
 from recue.core.protocols import Backbone
 from recue.core.segment import Segment
 from recue.datasets.abilities import BuildReport, Progress
-from recue.datasets.cache import CachedFeatures, fill, read_source
+from recue.datasets.cache import features_path, fill
 from recue.datasets.composition import FEATURES_NAME, TRUTH_NAME, Composition, Reference, load_composition
+from recue.datasets.stores import NpyFolderStore, read_store_card
 from recue.datasets.task import SPLITS, Bounds, Clip, DatasetReport, Item, Question, Split, sequence_of
 from recue.features import load_backbone
 
@@ -63,11 +64,11 @@ class ComposedDataset:
         if self._folder is not None:
             return self._folder
         if self._spec is None:
-            known = sorted(p for p in (self.root / FEATURES_NAME).glob("*") if read_source(p) is not None)
+            known = sorted(p for p in (self.root / FEATURES_NAME).glob("*") if read_store_card(p))
             if len(known) == 1:
                 return known[0]
             if known:
-                names = ", ".join(source.name for source in map(read_source, known) if source is not None)
+                names = ", ".join(read_store_card(p)["name"] for p in known)
                 raise ConfigError(
                     f"'{self.root}' has features of several backbones ({names}); choose with {NAME}:ROOT,backbone=SPEC"
                 )
@@ -87,25 +88,24 @@ class ComposedDataset:
         }
 
     @cached_property
-    def store(self) -> CachedFeatures:
+    def store(self) -> NpyFolderStore:
         """Its features.
 
         Raises:
             ConfigError: they are not all there.
         """
-        store = CachedFeatures(self.folder) if read_source(self.folder) is not None else None
-        absent = [video for video in self.videos if store is None or not store.has(video)]
-        if store is None or absent:
+        absent = [video for video in self.videos if not features_path(self.folder, video).is_file()]
+        if absent:
             raise ConfigError(
                 f"features of {len(absent)} of {len(self.videos)} videos of '{self.root}' are not in '{self.folder}'; "
                 f"make them with `recue dataset build '{self._spec_of_this()}'`"
             )
-        if store.source.made_for != self.identity:
+        if read_store_card(self.folder).get("made_of") != self.identity:
             raise ConfigError(
                 f"'{self.folder}' holds features of another composition than '{self.root}' is now; delete it and run "
                 f"`recue dataset build '{self._spec_of_this()}'`"
             )
-        return store
+        return NpyFolderStore(self.folder)
 
     def build(self, *, progress: Progress | None = None, threads: int = 1) -> BuildReport:
         """Make the features that are missing.
@@ -121,10 +121,14 @@ class ComposedDataset:
         """
         self.__dict__.pop("store", None)
         self._items.clear()
-        source = read_source(self.folder)
-        spec = self._spec or (source.name if source is not None else None)
-        backbone = load_backbone(spec or DEFAULT_BACKBONE, threads=threads)
-        return fill(self.folder, self.videos, backbone, made_for=self.identity, progress=progress)
+        spec = self._spec or read_store_card(self.folder).get("name", DEFAULT_BACKBONE)
+        return fill(
+            self.folder,
+            self.videos,
+            load_backbone(spec, threads=threads),
+            made_of=self.identity,
+            progress=progress,
+        )
 
     def classes(self, split: Split) -> tuple[str, ...]:
         """Sorted; no class is in two splits."""
@@ -276,7 +280,7 @@ def steps_within(times_s: NDArray[np.float64], segment: Segment) -> Bounds:
     return first, stop
 
 
-def _damage(store: CachedFeatures, video: str) -> str | None:
+def _damage(store: NpyFolderStore, video: str) -> str | None:
     try:
         sequence_of(store, video)
         if store.read(video).shape[1] != store.dim:

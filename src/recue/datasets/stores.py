@@ -28,6 +28,9 @@ _STORE_NAME = "store.json"
 _STORE_KIND = "recue-features"
 _TIMES_SUFFIX = ".times.npy"
 
+#: Memory maps that a folder keeps open; each holds a file descriptor.
+_N_OPEN = 256
+
 
 class ArrayStore:
     """Arrays in memory, by video.
@@ -126,7 +129,7 @@ class NpyFolderStore:
         self.root = Path(root)
         if not self.root.is_dir():
             raise ConfigError(f"'{self.root}' is no folder of features; name the folder that holds <video>.npy")
-        card = _read_card(self.root)
+        card = read_store_card(self.root)
         self._prefix, self._suffix = _pattern(file_name)
         self._every = every
         self._step_s: StepSeconds = step_s if step_s is not None else float(card.get("step_s", 1.0))
@@ -177,7 +180,7 @@ class NpyFolderStore:
         path = self._path(video).with_suffix("").with_name(self._path(video).stem + _TIMES_SUFFIX)
         if not path.exists():
             return _uniform(self._step_s, video, n_steps)
-        times_s = np.asarray(_load(path), np.float64)
+        times_s = np.array(_load(path), np.float64)
         if self._every > 1:
             times_s = np.append(times_s[: -1 : self._every], times_s[-1])
         if times_s.shape != (n_steps + 1,):
@@ -195,6 +198,8 @@ class NpyFolderStore:
             path = self._path(video)
             if not path.is_file():
                 raise ConfigError(f"the features '{self.name}' hold no video '{video}': '{path}' is not there")
+            if len(self._arrays) >= _N_OPEN:
+                self._arrays.pop(next(iter(self._arrays)), None)  # the one opened first
             self._arrays[video] = _checked(_load(path), video)[:: self._every]
         return self._arrays[video]
 
@@ -356,16 +361,36 @@ def open_store(
     )
 
 
-def write_store_card(root: str | os.PathLike[str], *, name: str, fingerprint: str, step_s: float | None = None) -> None:
-    """Say in a folder of features what made them; `NpyFolderStore` reads it."""
-    card = {"kind": _STORE_KIND, "schema": 1, "name": name, "fingerprint": fingerprint}
+def write_store_card(
+    root: str | os.PathLike[str], *, name: str, fingerprint: str, step_s: float | None = None, made_of: str = ""
+) -> None:
+    """Say in a folder of features what made them; `NpyFolderStore` reads it.
+
+    Args:
+        root: The folder.
+        name: What made them.
+        fingerprint: Identity of what made them.
+        step_s: Seconds of a step, where there is no `.times.npy`.
+        made_of: Identity of the videos they were made of, for whoever wants to check.
+    """
+    card: dict[str, Any] = {"kind": _STORE_KIND, "schema": 1, "name": name, "fingerprint": fingerprint}
     if step_s is not None:
         card["step_s"] = step_s
-    (Path(root) / _STORE_NAME).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    if made_of:
+        card["made_of"] = made_of
+    path = Path(root) / _STORE_NAME
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
 
 
-def _read_card(root: Path) -> dict[str, Any]:
-    path = root / _STORE_NAME
+def read_store_card(root: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a folder of features says about itself; empty where it says nothing.
+
+    Raises:
+        ConfigError: it says so in a way that this version does not read.
+    """
+    path = Path(root) / _STORE_NAME
     if not path.exists():
         return {}
     try:
