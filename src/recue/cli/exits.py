@@ -20,13 +20,14 @@ INTERRUPTED = 130
 #: For people: the whole table, in `docs/cli.md` and the README.
 MEANINGS: dict[int, str] = {
     OK: "done; for `search`: there are matches",
-    NO: "the answer is no: `search` found no match, `doctor` something broken; a question was answered with no",
+    NO: "the answer is no: `search` found no match, `doctor` something broken, `dataset check` something missing; a "
+    "question was answered with no",
     2: "usage: an option, a filter or a name that makes no sense",
     3: "media: a file is absent, damaged, or holds no video",
     4: "gallery: absent, damaged (`info --verify` too), or has no such video",
     5: "fingerprint: features of two different backbones cannot be compared",
     6: "weights or an optional package are absent: `recue prepare`, `pip install`",
-    SOME_FAILED: "done, but some files failed: `index` (the others are in), `search --save-clips`",
+    SOME_FAILED: "done, but some files failed: `index`, `dataset build` (the others are in), `search --save-clips`",
     INTERNAL: "a bug in recue; `RECUE_DEBUG=1` shows where",
     INTERRUPTED: "interrupted (Ctrl-C); what was finished is kept",
 }

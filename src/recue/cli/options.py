@@ -19,6 +19,13 @@ def complete_gallery(incomplete: str) -> list[str]:
     return sorted(name for name in names if name.startswith(incomplete))
 
 
+def complete_dataset(incomplete: str) -> list[str]:
+    """Names of datasets, for the shell; what follows the colon is the user's."""
+    from recue.datasets import DATASETS
+
+    return [f"{name}:" for name in DATASETS.names() if name.startswith(incomplete)]
+
+
 def complete_localizer(incomplete: str) -> list[str]:
     """Names of localizers, for the shell."""
     from recue.localize import LOCALIZERS

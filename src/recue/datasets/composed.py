@@ -21,6 +21,7 @@ from recue.core.segment import Segment
 from recue.datasets.abilities import BuildReport, Progress
 from recue.datasets.cache import features_path, fill
 from recue.datasets.composition import FEATURES_NAME, TRUTH_NAME, Composition, Reference, load_composition
+from recue.datasets.opening import refuse_unknown
 from recue.datasets.stores import NpyFolderStore, read_store_card
 from recue.datasets.task import SPLITS, Bounds, Clip, DatasetReport, Item, Question, Split, sequence_of
 from recue.features import load_backbone
@@ -230,22 +231,22 @@ class ComposedDataset:
         return f"{spec},backbone={(self._spec or DEFAULT_BACKBONE).replace(',', ';')}"
 
 
-def open_dataset(
-    root: Path, *, features: Path | None = None, backbone: str | None = None, queries: str = "clips"
-) -> ComposedDataset:
+def open_dataset(root: Path, *, features: Path | None = None, **options: str) -> ComposedDataset:
     """A composition from its spec.
 
     Args:
         root: The composition's folder.
         features: Where the features are; default: under `root`.
-        backbone: Spec or profile, `;` between its options.
-        queries: What training queries are drawn from: `clips`, or `all` for the clips inside references too.
+        options: `backbone`, a spec or profile with `;` between its options; `queries`, what training queries are
+            drawn from: `clips`, or `all` for the clips inside references too.
 
     Raises:
         ConfigError: there is no composition, or an option makes no sense.
     """
+    refuse_unknown(NAME, options, ("backbone", "queries"))
+    queries, backbone = options.get("queries", "clips"), options.get("backbone")
     if queries not in ("clips", "all"):
-        raise ConfigError(f"{NAME}:queries is clips or all, got '{queries}'")
+        raise ConfigError(f"option 'queries' of '{NAME}' is clips or all, got '{queries}'")
     return ComposedDataset(
         root,
         backbone=backbone.replace(";", ",") if backbone is not None else None,
