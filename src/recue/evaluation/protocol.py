@@ -6,7 +6,6 @@ search and the shuffled-query control are then different readings of the same an
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from recue.core.segment import Segment
 from recue.datasets.composition import Composition, Pair, QueryClip
 from recue.evaluation import metrics
 from recue.evaluation.chance import expected_hit_rate
+from recue.evaluation.controls import displaced
 from recue.evaluation.metrics import THRESHOLDS, Interval
 from recue.localize.trivial import Chance
 
@@ -63,19 +63,8 @@ def shuffle_queries(queries: Sequence[QueryClip], *, seed: int) -> dict[str, str
         ConfigError: one class has more than half of the queries, so there is no such permutation.
     """
     order = sorted(queries, key=lambda query: query.id)
-    counts: dict[str, int] = {}
-    for query in order:
-        counts[query.label] = counts.get(query.label, 0) + 1
-    most = max(counts.values(), default=0)
-    if 2 * most > len(order):
-        raise ConfigError("queries can be shuffled over classes only while no class has more than half of them")
-    rng = Random(f"shuffle/{seed}")
-    rng.shuffle(order)
-    # Grouped by class and moved on by the largest class, every query meets one of another class.
-    labels = sorted(counts)
-    rng.shuffle(labels)
-    order.sort(key=lambda query: labels.index(query.label))
-    return {query.id: order[(k + most) % len(order)].id for k, query in enumerate(order)}
+    moved = displaced([query.label for query in order], seed=seed)
+    return {query.id: order[k].id for query, k in zip(order, moved, strict=True)}
 
 
 @dataclass(frozen=True, slots=True)

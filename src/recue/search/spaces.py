@@ -1,5 +1,6 @@
 """The space of a gallery: fitted to a sample of its steps, kept beside the derived arrays, fitted anew as it grows."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -63,13 +64,27 @@ def gallery_space(gallery: Gallery) -> Space:
         known = min(max(space.n_fitted, 1), _ENOUGH_STEPS)
         if known / _GROWTH < min(n_steps, _ENOUGH_STEPS) < known * _GROWTH:
             return space
-    sample = sample_sequences(gallery)
-    space = Space.fit(sample, **_known_of(gallery), n_total=n_steps)
-    space = replace(space, usual_level=_usual_level(space, sample))
+    space = fit_space(sample_sequences(gallery), source=gallery.info.source.name, n_total=n_steps)
     path = _path(gallery)
     path.parent.mkdir(parents=True, exist_ok=True)
     space.save(path)
     return space
+
+
+def fit_space(sample: list[FeatureSequence], *, source: str | None, n_total: int) -> Space:
+    """A space fitted to a sample, with all that its backbone knows, and the usual level measured in it.
+
+    Args:
+        sample: See `spread_sample`.
+        source: Spec of the backbone that made it; None where that is none of ours and nothing more is known.
+        n_total: Steps that the sample stands for.
+
+    Raises:
+        UnknownNameError: no backbone has that name.
+        ShapeError: the sample is empty.
+    """
+    space = Space.fit(sample, **(_known_of(source) if source is not None else {}), n_total=n_total)
+    return replace(space, usual_level=_usual_level(space, sample))
 
 
 def stored_space(gallery: Gallery) -> Space | None:
@@ -101,11 +116,21 @@ def _path(gallery: Gallery) -> Path:
 def sample_sequences(gallery: Gallery) -> list[FeatureSequence]:
     """Stretches of videos spread evenly over the gallery, the same for the same gallery."""
     records = sorted(gallery.videos(), key=lambda record: record.id)
-    spread = np.linspace(0, len(records) - 1, min(len(records), _MAX_VIDEOS)).round().astype(int)
-    share = max(1, _MAX_STEPS // len(spread))
+    return spread_sample(len(records), lambda i: gallery.features(records[i].id))
+
+
+def spread_sample(n: int, read: Callable[[int], FeatureSequence]) -> list[FeatureSequence]:
+    """Stretches of some of `n` videos, spread evenly over them: enough to fit a space to.
+
+    Args:
+        n: How many videos there are.
+        read: The features of the video at a position.
+    """
+    spread = np.linspace(0, n - 1, min(n, _MAX_VIDEOS)).round().astype(int)
+    share = max(1, _MAX_STEPS // max(1, len(spread)))
     sequences = []
     for i in spread:
-        features = gallery.features(records[i].id)
+        features = read(int(i))
         if len(features) > share:
             first = (len(features) - share) // 2
             features = features.with_steps(first, first + share)
@@ -113,9 +138,9 @@ def sample_sequences(gallery: Gallery) -> list[FeatureSequence]:
     return sequences
 
 
-def _known_of(gallery: Gallery) -> dict[str, Any]:
-    """What the gallery's backbone tells of its vectors: class weights, and parts where it joins several."""
-    source = load_source(gallery.info.source.name)
+def _known_of(spec: str) -> dict[str, Any]:
+    """What a backbone tells of its vectors: class weights, and parts where it joins several."""
+    source = load_source(spec)
     known: dict[str, Any] = {}
     if isinstance(source, ClassHead):
         weight, bias = source.head()
