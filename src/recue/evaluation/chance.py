@@ -27,7 +27,8 @@ def expected_hit_rate(
         max(S, a) + h · (b - min(S, a))  <  e  <  min(S, a) + (b - max(S, a)) / h.
 
     Counting step bounds in that open interval gives the probability. At h >= 0.5 one segment cannot hit two
-    disjoint truths, so the counts add up.
+    disjoint truths, so the counts add up. A tIoU at the threshold is not above it, however the seconds are rounded
+    (as in `tiou_matrix`): truths are often made of steps, and then ties are common.
 
     Args:
         times_s: Step bounds of the reference, increasing.
@@ -55,7 +56,9 @@ def expected_hit_rate(
     first, lowest, highest = _stops(n, n_query, length, max_steps)
     start_s = times_s[first]
     hits = np.zeros(len(thresholds))
-    for k, h in enumerate(thresholds):
+    for k, threshold in enumerate(thresholds):
+        # Half of the last decimal that a tIoU is rounded to: what lies above this is above the threshold.
+        h = threshold + 0.5e-9
         for a, b in truths:
             inner, outer = np.maximum(start_s, a), np.minimum(start_s, a)
             # First stop strictly above the lower bound, last stop strictly below the upper one.

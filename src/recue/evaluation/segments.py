@@ -27,7 +27,9 @@ THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 def tiou_matrix(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "m 2"]) -> Float[np.ndarray, "n m"]:
     """Temporal intersection over union of every segment of `a` with every one of `b`, in [0, 1].
 
-    A zero-length segment overlaps nothing, itself included; touching segments do not overlap.
+    A zero-length segment overlaps nothing, itself included; touching segments do not overlap. Rounded to nine
+    decimals: where bounds are multiples of a step, a tIoU often lies exactly at a threshold, and the rounding of
+    seconds must not decide on which side.
 
     >>> tiou_matrix(np.array([[1.0, 3.0]]), np.array([[2.0, 4.0], [3.0, 4.0], [1.0, 1.0]])).round(3).tolist()
     [[0.333, 0.0, 0.0]]
@@ -39,7 +41,7 @@ def tiou_matrix(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "m 2"]) -> Flo
     both = np.minimum(a[:, None, 1], b[None, :, 1]) - np.maximum(a[:, None, 0], b[None, :, 0])
     both = np.clip(both, 0.0, None)
     either = (a[:, 1] - a[:, 0])[:, None] + (b[:, 1] - b[:, 0])[None, :] - both
-    tiou: NDArray[np.float64] = np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+    tiou: NDArray[np.float64] = np.divide(both, either, out=np.zeros_like(both), where=either > 0).round(9)
     return tiou
 
 

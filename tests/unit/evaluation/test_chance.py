@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,28 @@ def test_closed_form_is_the_mean_over_every_valid_segment(length: ChanceLength, 
     got = expected_hit_rate(times_s, TRUTHS, THRESHOLDS, n_query=7, length=length, max_steps=max_steps)
     np.testing.assert_allclose(got, expected)
     assert got[0] > 0
+
+
+@pytest.mark.parametrize("step_s", [1.0, 0.1, 1 / 3, 16 / 25, 16 * 1001 / 30000])
+@pytest.mark.parametrize("start_s", [0.0, 1234.5])
+def test_where_truths_are_made_of_steps_a_tie_is_no_hit(step_s: float, start_s: float) -> None:
+    """tIoU in whole steps is a fraction of integers, so that Python decides exactly what lies above a threshold."""
+    n, cap = 40, 30
+    exact = [Fraction(k, 10) for k in (5, 6, 7, 8, 9)]
+    times_s = start_s + step_s * np.arange(n + 1)
+    steps = valid_steps(n, 1, max_steps=cap)
+    n_ties = 0
+    for a, b in ((3, 4), (10, 20), (7, 25), (0, 40), (33, 40)):
+        both = np.clip(np.minimum(steps[:, 1], b) - np.maximum(steps[:, 0], a), 0, None)
+        tiou = [Fraction(int(i), int(e - s) + b - a - int(i)) for i, (s, e) in zip(both, steps, strict=True)]
+        n_ties += sum(t in exact for t in tiou)
+        expected = [sum(t > h for t in tiou) / len(steps) for h in exact]
+        truth = times_s[[[a, b]]]
+        got = expected_hit_rate(times_s, truth, THRESHOLDS, max_steps=cap)
+        np.testing.assert_allclose(got, expected, err_msg=f"{a}:{b}")
+        enumerated = share_above(tiou_matrix(times_s[steps], truth)[:, 0], THRESHOLDS)
+        np.testing.assert_allclose(enumerated, expected, err_msg=f"{a}:{b}")
+    assert n_ties > 20
 
 
 @pytest.mark.parametrize("length", ["any", "query"])
