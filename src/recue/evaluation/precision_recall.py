@@ -14,8 +14,8 @@ def reaches(
 ) -> Bool[np.ndarray, "*shape"]:
     """Where an overlap counts: strictly above the threshold, or (`strict=False`) at or above it.
 
-    Overlaps are compared as they come, in float64 and without a tolerance, as the published code of all protocols
-    does. So which side a pair falls on that lies exactly at a threshold can depend on the rounding of its bounds.
+    Overlaps are compared as they come, in float64 and without a tolerance, as the evaluation scripts of ActivityNet
+    and AVA do. So which side a pair falls on that lies exactly at a threshold can depend on the rounding of its bounds.
 
     Raises:
         ConfigError: a threshold is outside [0, 1], or (`strict=False`) outside (0, 1].

@@ -37,7 +37,8 @@ def average_recall(
 
     With "share" (ActivityNet): of N proposals of P pairs, a pair with n gives its first `floor(n · AN · P / N)`.
     Where N is above `max_n · P`, every list is first cut to `floor(n · max_n · P / N)`, and N is what is left. We
-    count in whole numbers; the published script multiplies floats and can lose a proposal to rounding (100 · 0.29 = 28.99…).
+    count in whole numbers; the published script multiplies floats and can lose a proposal to rounding
+    (100 · 0.29 = 28.99…).
 
     >>> truths = [np.array([[0.0, 2.0], [5.0, 6.0]])]
     >>> average_recall([np.array([[0.0, 2.0], [5.0, 6.2]])], truths, max_n=2, thresholds=(0.5, 0.9)).tolist()
