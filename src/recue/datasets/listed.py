@@ -65,6 +65,8 @@ class ListedDataset:
         missing: What is needed and not there, for `check`.
         problems: What is wrong, for `check`.
         notes: What is worth knowing, for `check`.
+        n_steps: Steps of each video as the lists say; `check` compares the store's.
+        examine: Further problems and notes, for `check`; may take a while.
     """
 
     name: str
@@ -75,6 +77,8 @@ class ListedDataset:
     missing: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    n_steps: Mapping[str, int] = field(default_factory=dict)
+    examine: Callable[[], tuple[tuple[str, ...], tuple[str, ...]]] | None = None
     _opened: list[FeatureStore] = field(default_factory=list, repr=False)
 
     @property
@@ -120,7 +124,11 @@ class ListedDataset:
 def check_listed(dataset: ListedDataset) -> DatasetReport:
     """See `ListedDataset.check`."""
     counts: dict[str, dict[str, int]] = {split: _counts(dataset, split) for split in SPLITS if dataset.items(split)}
-    missing, problems = list(dataset.missing), list(dataset.problems)
+    missing, problems, notes = list(dataset.missing), list(dataset.problems), list(dataset.notes)
+    if dataset.examine is not None:
+        more_problems, more_notes = dataset.examine()
+        problems += more_problems
+        notes += more_notes
     problems += [
         f"classes in both {split} and {other}: {_some(both)}"
         for split, other in combinations(SPLITS, 2)
@@ -134,7 +142,7 @@ def check_listed(dataset: ListedDataset) -> DatasetReport:
         missing.append(str(error))
     else:
         problems += _short_of(dataset, store)
-    return DatasetReport(dataset.name, counts, tuple(missing), tuple(problems), dataset.notes)
+    return DatasetReport(dataset.name, counts, tuple(missing), tuple(problems), tuple(notes))
 
 
 def _counts(dataset: ListedDataset, split: Split) -> dict[str, int]:
@@ -166,6 +174,16 @@ def _short_of(dataset: ListedDataset, store: FeatureStore) -> list[str]:
         problems.append(
             f"the features '{store.name}' hold {len(needed) - len(absent)} of {len(needed)} videos; absent: "
             + _some(absent)
+        )
+    other = [
+        f"{video} ({store.n_steps(video)}, {dataset.n_steps[video]} in the lists)"
+        for video in sorted(set(needed) & held & set(dataset.n_steps))
+        if store.n_steps(video) != dataset.n_steps[video]
+    ]
+    if other:
+        problems.append(
+            f"the features '{store.name}' have another number of steps than the lists were made on; keep every n-th "
+            f"vector with every=n where they are denser: {_some(other)}"
         )
     if short:
         problems.append(f"the features '{store.name}' are shorter than the lists say: {_some(short)}")

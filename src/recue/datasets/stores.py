@@ -260,9 +260,10 @@ class Hdf5Store:
             names = list(group) if hasattr(group, "keys") else []
             inside, _, rest = self._suffix.partition("/")
             found = _unwrap(names, prefix, inside)
-            # A few thousand groups are listed in no time; looking into each would take minutes on a cold disk.
-            if rest and found:
-                found = [v for v in found if v != found[0] or self._key.format(video=v) in self._open()]
+            if rest:
+                # Thousands of groups are listed in no time; to look into each would take minutes on a cold disk.
+                absent = {video for video in found[:8] if self._key.format(video=video) not in self._open()}
+                found = [] if len(absent) == len(found[:8]) else [video for video in found if video not in absent]
             self._videos = tuple(sorted(found))
         return self._videos
 
