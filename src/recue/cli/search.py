@@ -63,7 +63,10 @@ def search(
     localizer: Annotated[
         str,
         typer.Option(
-            "--localizer", metavar="NAME", help="What finds the moments.", autocompletion=options.complete_localizer
+            "--localizer",
+            metavar="NAME|DIR",
+            help="What finds the moments: a name, or a checkpoint directory that `recue train` made.",
+            autocompletion=options.complete_localizer,
         ),
     ] = "align",
     save_clips: Annotated[

@@ -163,7 +163,7 @@ def find_steps(
         pairs: Query `[query, dim]` and reference `[reference, dim]`.
         window_steps: Longest stretch taken at once.
         overlap_steps: What neighbouring windows share at least.
-        n: Segments asked of every window.
+        n: Segments asked of a reference that fits into one window; of windows more are asked, as neighbours overlap.
 
     Cost: one pass of the network over every window; pairs of like length share a batch.
     """
@@ -179,6 +179,7 @@ def find_steps(
     lengths = [max(len(pairs[position][0]), bounds[1] - bounds[0]) for position, bounds in jobs]
     order = sorted(range(len(jobs)), key=lambda job: lengths[job])
     device = next((tensor.device for tensor in trained.state_dict().values()), torch.device("cpu"))
+    asked = n if len(jobs) == len(pairs) else max(n, _PER_WINDOW)
     answers: list[list[FoundSteps]] = [[] for _ in jobs]
     with torch.inference_mode():
         for chosen in _batches(order, lengths):
@@ -188,7 +189,7 @@ def find_steps(
                 device=device,
             )
             batch = trained.inputs.batch(batch)
-            found = trained.model.decode(trained.model(batch), batch.n_reference, n=n)
+            found = trained.model.decode(trained.model(batch), batch.n_reference, n=asked)
             for job, segments in zip(chosen, found, strict=True):
                 answers[job] = [FoundSteps(int(s.first), int(s.stop), float(s.score)) for s in segments]
     by_pair: list[list[tuple[tuple[int, int], list[FoundSteps]]]] = [[] for _ in pairs]

@@ -16,8 +16,8 @@ from recue.core.protocols import Localizer
 from recue.core.record import VideoRecord
 from recue.core.segment import Segment
 from recue.gallery import Gallery
-from recue.localize import LOCALIZERS
 from recue.localize.align import Align
+from recue.localize.learned import load_localizer
 from recue.search.calibrate import DEFAULT_MIN_CONFIDENCE, Null
 from recue.search.rank import Found, rank
 from recue.search.select import apart, capped, joined
@@ -66,7 +66,7 @@ def find_moments(
         query: What is looked for, for the result.
         query_features: Made by the gallery's backbone.
         gallery: What is searched.
-        localizer: Registry name.
+        localizer: Registry name, or directory of a checkpoint.
         videos: Ids to search; None for all.
         top: Most moments, and most near misses.
         min_confidence: The threshold, in [0, 1]; None for the calibrated one.
@@ -80,7 +80,8 @@ def find_moments(
 
     Raises:
         FingerprintError: something else made the query's features.
-        UnknownNameError: no localizer has that name.
+        UnknownNameError: no localizer has that name, and there is no such directory.
+        WeightsError: the checkpoint is not whole.
         ConfigError: `top`, `per_video` or `min_confidence` makes no sense.
         GalleryError: there is nothing to search.
     """
@@ -98,7 +99,7 @@ def find_moments(
         raise GalleryError(f"the gallery '{gallery.info.name}' holds no video to search")
     looked_for = _held(query_features) if query.kind == "image" else query_features
     searched = _pass(
-        looked_for, gallery, LOCALIZERS.load(localizer)(), wanted, still=query.kind == "image", top=top, threads=threads
+        looked_for, gallery, load_localizer(localizer), wanted, still=query.kind == "image", top=top, threads=threads
     )
     found = [replace(one, is_query=_is_query(query, one)) for one in searched.found]
     if exclude_self:

@@ -196,7 +196,7 @@ class Library:
             top: Most moments to return.
             min_confidence: The threshold; by default the gallery's calibrated one.
             where: Search only videos that meet these conditions: `camera=2`, `year>=2020`.
-            localizer: What finds the moments.
+            localizer: What finds the moments: a registry name, or a checkpoint directory.
             per_video: Most moments of one video.
             near_misses: Return also the best below the threshold.
             curve: Return also each video's similarity over time.

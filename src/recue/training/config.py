@@ -14,7 +14,7 @@ A key that nobody knows is refused with the closest one that exists. `--set trai
 import tomllib
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -26,7 +26,7 @@ Precision = Literal["32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true"]
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 
 #: Settings of a training that may change between its start and its resumption: they do not touch what a step does.
-FREE_TO_CHANGE = frozenset(
+FREE_TO_CHANGE = frozenset({"data.spec"}) | frozenset(
     f"training.{name}"
     for name in ("steps", "epochs", "patience", "save_every", "log_every", "prefetch", "accelerator", "devices")
 )
@@ -151,12 +151,13 @@ class TrainConfig:
         return asdict(self)
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
+def load_config(path: Path, overrides: Sequence[str] = (), *, data: str | None = None) -> TrainConfig:
     """A training's settings from a file.
 
     Args:
         path: TOML.
         overrides: `training.steps=200`; a value is TOML, or else taken as a text.
+        data: Over `data.spec`.
 
     Raises:
         ConfigError: no file, no TOML, an unknown key, or a value that makes no sense.
@@ -167,7 +168,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
         raise ConfigError(f"there is no config '{path}'; configs/ holds some to start from") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"the config '{path}' cannot be read as TOML: {error}") from error
-    return make_config(document, overrides)
+    config = make_config(document, overrides)
+    return config if data is None else replace(config, data=replace(config.data, spec=data))
 
 
 def make_config(document: Mapping[str, Any], overrides: Sequence[str] = ()) -> TrainConfig:

@@ -88,7 +88,7 @@ class PairSampler:
         """Pairs of the training split of a dataset.
 
         A reference fits a query when it holds a moment of the query's class, is searched over at least the query's
-        length, and neither it nor the other moments of that class in its video come from the query's source.
+        length, does not hold the query itself, and holds no moment of that class from the query's source.
 
         Args:
             dataset: With features.
@@ -111,7 +111,8 @@ class PairSampler:
         sources: dict[tuple[str, str], set[str]] = defaultdict(set)
         for item in items:
             of_class[item.moment.label].append(item)
-            sources[item.moment.video, item.moment.label].add(_source(item.moment))
+            if item.moment.source:
+                sources[item.moment.video, item.moment.label].add(item.moment.source)
         given = dataset.queries("train")
         kept: list[tuple[Clip, tuple[Item, ...]]] = []
         for query in given:
@@ -121,8 +122,8 @@ class PairSampler:
                 item
                 for item in of_class[query.label]
                 if item.location[1] - item.location[0] >= len(query)
-                and item.moment.video != query.video
-                and _source(query) not in sources[item.moment.video, query.label]
+                and not _is_own(query, item)
+                and query.source not in sources[item.moment.video, query.label]
             )
             if fitting:
                 kept.append((query, fitting))
@@ -247,8 +248,8 @@ def _place(item: Item) -> tuple[Clip, Bounds]:
     return item.moment, item.location
 
 
-def _source(clip: Clip) -> str:
-    return clip.source or clip.video
+def _is_own(query: Clip, item: Item) -> bool:
+    return query.video == item.moment.video and query.first < item.location[1] and item.location[0] < query.stop
 
 
 def _alone(item: Item) -> Bounds:
