@@ -17,7 +17,9 @@ DATASETS = Registry(
     "dataset",
     {
         "activitynet-relocalization": "recue.datasets.activitynet_relocalization:open_dataset",
+        "asl-hand-tracks": "recue.datasets.asl_hand_tracks:open_dataset",
         "composition": "recue.datasets.composed:open_dataset",
+        "intervals": "recue.datasets.intervals:open_dataset",
     },
     group="recue.datasets",
 )

@@ -12,9 +12,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from recue.core.errors import ConfigError
 from recue.core.protocols import Backbone
 from recue.core.segment import Segment
@@ -24,6 +21,7 @@ from recue.datasets.composition import FEATURES_NAME, TRUTH_NAME, Composition, R
 from recue.datasets.opening import refuse_unknown
 from recue.datasets.stores import NpyFolderStore, read_store_card
 from recue.datasets.task import SPLITS, Bounds, Clip, DatasetReport, Item, Question, Split, sequence_of
+from recue.datasets.timing import steps_within
 from recue.features import load_backbone
 
 NAME = "composition"
@@ -263,22 +261,6 @@ def query_name(query_id: str) -> str:
 def reference_name(reference_id: str) -> str:
     """Name of a reference in the store."""
     return f"reference/{reference_id}"
-
-
-def steps_within(times_s: NDArray[np.float64], segment: Segment) -> Bounds:
-    """The steps whose middle lies in a segment; the one nearest step if there is none.
-
-    >>> steps_within(np.array([0.0, 1.0, 2.0, 3.0]), Segment(0.4, 2.4))
-    (0, 2)
-    >>> steps_within(np.array([0.0, 1.0, 2.0, 3.0]), Segment(1.1, 1.3))
-    (1, 2)
-    """
-    middle_s = 0.5 * (times_s[:-1] + times_s[1:])
-    first, stop = (int(np.searchsorted(middle_s, bound_s, side="left")) for bound_s in (segment.start_s, segment.end_s))
-    if stop <= first:
-        first = int(np.abs(middle_s - segment.middle_s).argmin())
-        stop = first + 1
-    return first, stop
 
 
 def _damage(store: NpyFolderStore, video: str) -> str | None:

@@ -12,9 +12,10 @@ from recue.core.segment import Segment
 from recue.datasets import ComposeSettings, Composition, compose
 from recue.datasets.abilities import Buildable, ExactTruths
 from recue.datasets.cache import encode_video, fill
-from recue.datasets.composed import ComposedDataset, open_dataset, steps_within
+from recue.datasets.composed import ComposedDataset, open_dataset
 from recue.datasets.stores import NpyFolderStore
 from recue.datasets.task import SPLITS, FeatureStore, RelocalizationDataset, sequence_of
+from recue.datasets.timing import steps_within
 from recue.features import BACKBONES, load_backbone
 from support.clips import write_clips
 
