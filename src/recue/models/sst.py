@@ -34,7 +34,7 @@ class SstOptions:
         positive_tiou: A proposal is positive when its tIoU with the truth is above this.
         min_share: The share of positives of a length, from which its two weights come, is held between this and one
             minus this. Without it, a length that is never positive would never learn to be refused either.
-        max_tiou: Of the answers none overlaps a better one by more than this.
+        max_tiou: Of several answers none overlaps a better one by more than this; with 0 none overlaps another.
 
     Raises:
         ConfigError: a count is below 1 or a share out of range.
@@ -46,7 +46,7 @@ class SstOptions:
     dropout: float = 0.0
     positive_tiou: float = 0.5
     min_share: float = 0.01
-    max_tiou: float = 0.5
+    max_tiou: float = 0.0
 
     def __post_init__(self) -> None:
         if min(self.n_hidden, self.n_layers, self.n_anchors) < 1:
@@ -86,8 +86,8 @@ class Sst(PairModel):
         self.gru = nn.GRU(dim, o.n_hidden, o.n_layers, batch_first=True, dropout=o.dropout if o.n_layers > 1 else 0.0)
         self.dropout = nn.Dropout(o.dropout)
         self.head = nn.Linear(o.n_hidden, o.n_anchors)
-        self.register_buffer("n_seen", torch.zeros(o.n_anchors, dtype=torch.float64))
-        self.register_buffer("n_positive", torch.zeros(o.n_anchors, dtype=torch.float64))
+        self.register_buffer("n_seen", torch.zeros(o.n_anchors, dtype=torch.int64))
+        self.register_buffer("n_positive", torch.zeros(o.n_anchors, dtype=torch.int64))
 
     def forward(self, batch: PairBatch) -> Tensor:
         """Logits `[batch, reference, anchor]`; those of the padding and of proposals that start before 0 say nothing.

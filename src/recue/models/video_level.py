@@ -41,7 +41,7 @@ class VideoLevelOptions:
         negative_tiou: A segment whose tIoU with the truth is below this is a negative.
         n_triplets: Positives, and as many negatives, that are drawn for each pair.
         max_steps: Longest segment that is searched.
-        max_tiou: Of the answers none overlaps a better one by more than this.
+        max_tiou: Of several answers none overlaps a better one by more than this; with 0 none overlaps another.
 
     Raises:
         ConfigError: a count is below 1, or a number is out of range.
@@ -53,7 +53,7 @@ class VideoLevelOptions:
     negative_tiou: float = 0.2
     n_triplets: int = 1
     max_steps: int = 64
-    max_tiou: float = 0.5
+    max_tiou: float = 0.0
 
     def __post_init__(self) -> None:
         if min(self.n_hidden, self.n_triplets, self.max_steps) < 1:

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -43,6 +44,41 @@ def test_best_blocks_agree_with_every_block_tried(n_query: int, n_reference: int
         }
         assert means[first] == pytest.approx(min(tried.values()))
         assert tried[int(stops[first])] == pytest.approx(min(tried.values()))
+
+
+def paths(rows: int, columns: int) -> Iterator[list[tuple[int, int]]]:
+    """Every way through a block from its first corner to its last: right, down, or both at once."""
+    if rows == columns == 1:
+        yield [(0, 0)]
+    for down, right in ((1, 0), (0, 1), (1, 1)):
+        if rows > down and columns > right:
+            for path in paths(rows - down, columns - right):
+                yield [*path, (rows - 1, columns - 1)]
+
+
+@pytest.mark.parametrize(("n_query", "n_reference", "cap"), [(1, 5, 3), (3, 6, 4), (4, 4, 1), (2, 7, 64)])
+def test_the_answer_is_the_best_of_all_paths_through_all_blocks(n_query: int, n_reference: int, cap: int) -> None:
+    """From features to segment by enumeration: nothing here is shared with the dynamic programme."""
+    rng = np.random.default_rng(10 * n_query + n_reference)
+    query, reference = 2 * noise(rng, n_query, 3), noise(rng, n_reference, 3)
+    a, b = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (query, reference))
+    distance = np.linalg.norm(a[:, None] - b[None, :], axis=2)
+    means = {}
+    for first in range(n_reference):
+        for stop in range(first + 1, min(first + max(cap, n_query), n_reference) + 1):
+            # A step that goes right and down at once counts its cell twice, as the first cell counts for both axes.
+            means[first, stop] = min(
+                sum(
+                    distance[i, first + j] * (i - before_i + j - before_j)
+                    for (before_i, before_j), (i, j) in zip([(-1, -1), *path], path, strict=False)
+                )
+                / (n_query + stop - first)
+                for path in paths(n_query, stop - first)
+            )
+    first, stop = min(means, key=lambda bounds: means[bounds])
+    answer = FrameLevel(n=1, max_steps=cap).localize(sequence(query), sequence(reference))[0]
+    assert answer.segment == sequence(reference).segment(first, stop)
+    assert answer.score == pytest.approx(1 - means[first, stop] / 2, abs=1e-5)
 
 
 def test_distance_table_is_the_distance_of_unit_vectors() -> None:

@@ -12,7 +12,7 @@ from recue.core import Segment
 from recue.core.errors import ConfigError
 from recue.models.pairs import PairTargets, build_model, pair_batch
 from recue.models.video_level import VideoLevel, VideoLevelOptions
-from support.pairs import dirty_batch, made_pairs, sigmoid
+from support.padded import dirty_batch, made_pairs, sigmoid
 
 DIM, LENGTHS = 5, ((3, 1, 6), (9, 4, 17))
 
