@@ -142,7 +142,9 @@ class VideoLevel(PairModel):
 
         Cost: see `search`.
         """
-        scores = self.search(output, n_reference)
+        # Mixed precision is for training: neighbouring segments differ by less than it resolves.
+        with torch.autocast(output.reference.device.type, enabled=False):
+            scores = self.search(output, n_reference)
         first, more = np.indices(scores.shape[1:]).reshape(2, -1)
         return [
             best_steps(first, first + more + 1, row, n=n, max_tiou=self.options.max_tiou)
@@ -162,7 +164,7 @@ class VideoLevel(PairModel):
         n_batch, n_steps, _ = output.reference.shape
         n_reference = n_reference.to(output.reference.device)
         cap = min(self.options.max_steps, int(n_reference.max()))
-        ((from_input, from_hidden, bias, other_bias),) = self.lstm.all_weights
+        from_input, from_hidden, bias, other_bias = (weight.float() for weight in self.lstm.all_weights[0])
         gates = functional.linear(output.reference.float(), from_input, bias + other_bias).flatten(0, 1)
         # One row a start, those with the most steps left first: those that can go on are always the first ones.
         left = (n_reference[:, None] - torch.arange(n_steps, device=gates.device)[None, :]).reshape(-1)

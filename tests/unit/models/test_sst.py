@@ -148,6 +148,19 @@ def test_shares_are_counted_in_training_alone_and_travel_with_the_weights() -> N
     torch.testing.assert_close(other.positive_share(), model.positive_share())
 
 
+def test_mixed_precision_trains_and_answers() -> None:
+    model = made_model()
+    batch = pair_batch(*made_pairs(np.random.default_rng(9), *LENGTHS, DIM))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = model.loss(model(batch), batch, made_targets())
+        assert loss.dtype == torch.float32
+        loss.backward()
+        found = model.decode(model(batch), batch.n_reference, n=3)
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+    for mixed, full in zip(found, model.decode(model(batch), batch.n_reference, n=3), strict=True):
+        assert mixed[0].score == pytest.approx(full[0].score, abs=0.02)
+
+
 def test_gradients_reach_every_weight() -> None:
     model = made_model(n_layers=2, dropout=0.2)
     batch = dirty_batch(*made_pairs(np.random.default_rng(6), *LENGTHS, DIM))

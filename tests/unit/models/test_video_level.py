@@ -172,6 +172,19 @@ def test_a_pair_without_a_negative_adds_nothing() -> None:
     assert all(float(p.grad.abs().max()) == 0.0 for p in model.parameters() if p.grad is not None)
 
 
+def test_mixed_precision_trains_and_answers() -> None:
+    model = made_model()
+    batch = pair_batch(*made_pairs(np.random.default_rng(9), *LENGTHS, DIM))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = model.loss(model(batch), batch, PairTargets(torch.tensor([2, 0, 5]), torch.tensor([5, 2, 11])))
+        assert loss.dtype == torch.float32
+        loss.backward()
+        found = model.decode(model(batch), batch.n_reference, n=3)
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+    for mixed, full in zip(found, model.decode(model(batch), batch.n_reference, n=3), strict=True):
+        assert mixed[0].score == pytest.approx(full[0].score, abs=0.02)
+
+
 def test_gradients_reach_every_weight() -> None:
     model = made_model(margin=4.0)
     batch = dirty_batch(*made_pairs(np.random.default_rng(6), *LENGTHS, DIM))
