@@ -24,7 +24,8 @@ from recue.evaluation.precision_recall import (
 def box_iou_matrix(a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
     """Intersection over union of every box of `a` with every one of `b`, in [0, 1].
 
-    A box without area overlaps nothing, itself included; touching boxes do not overlap.
+    A box without area overlaps nothing, itself included; touching boxes do not overlap. Rounded to nine decimals, as
+    `segments.tiou_matrix` and for the same reason.
 
     >>> box_iou_matrix(np.array([[0.0, 0.0, 2.0, 2.0]]), np.array([[1.0, 0.0, 3.0, 2.0]])).round(3).tolist()
     [[0.333]]
@@ -37,7 +38,7 @@ def box_iou_matrix(a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "m 4"]) -> 
     both = np.clip(sides, 0.0, None).prod(axis=2)
     area_a, area_b = ((box[:, 2:] - box[:, :2]).prod(axis=1) for box in (a, b))
     either = area_a[:, None] + area_b[None, :] - both
-    iou: NDArray[np.float64] = np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+    iou: NDArray[np.float64] = np.divide(both, either, out=np.zeros_like(both), where=either > 0).round(9)
     return iou
 
 

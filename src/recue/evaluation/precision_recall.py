@@ -14,13 +14,16 @@ def reaches(
 ) -> Bool[np.ndarray, "*shape"]:
     """Where an overlap counts: strictly above the threshold, or (`strict=False`) at or above it.
 
-    Overlaps are compared as they come, in float64 and without a tolerance, as the evaluation scripts of ActivityNet
-    and AVA do. So which side a pair falls on that lies exactly at a threshold can depend on the rounding of its bounds.
+    The threshold is rounded to nine decimals, as overlaps are: `np.arange` gives 0.7999999999999999
+    for 0.8, and a tie must stay one.
+
+    >>> [reaches(np.array([0.6, 0.7]), 0.6, strict=strict).tolist() for strict in (True, False)]
+    [[False, True], [True, True]]
 
     Raises:
         ConfigError: a threshold is outside [0, 1], or (`strict=False`) outside (0, 1].
     """
-    bounds = np.asarray(threshold, dtype=np.float64)
+    bounds = np.asarray(threshold, dtype=np.float64).round(9)
     fits = (bounds >= 0) & (bounds <= 1) if strict else (bounds > 0) & (bounds <= 1)
     if not fits.all():
         given, allowed = bounds.tolist(), "[0, 1]" if strict else "(0, 1], as no overlap at all reaches 0"

@@ -6,63 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recue.core import Segment
 from recue.core.errors import ConfigError, ShapeError
 from recue.evaluation import metrics
-
-Pairs = tuple[list[NDArray[np.float64]], list[NDArray[np.float64]], list[NDArray[np.float64]]]
-
-
-def segments(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
-    """On a coarse grid, so that touching, equal and zero-length segments come up."""
-    start = rng.integers(0, 8, n)
-    return np.stack([start, start + rng.integers(0, 5, n)], axis=1).astype(np.float64)
-
-
-def made_pairs(seed: int, n_pairs: int = 12) -> Pairs:
-    """Predictions (some none), scores (rounded: ties; some negative), truths (some none; never overlapping)."""
-    rng = np.random.default_rng(seed)
-    predictions, scores, truths = [], [], []
-    for _ in range(n_pairs):
-        n = int(rng.integers(0, 6))
-        predictions.append(segments(rng, n))
-        scores.append(np.sort(rng.integers(-3, 4, n) / 2.0)[::-1])
-        cuts = np.sort(rng.choice(14, size=2 * int(rng.integers(0, 3)), replace=False))
-        truths.append(cuts.reshape(-1, 2).astype(np.float64))
-    return predictions, scores, truths
-
-
-def tiou(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    return Segment(*a.tolist()).tiou(Segment(*b.tolist()))
-
-
-def plain_hits(predictions: NDArray[np.float64], truths: NDArray[np.float64], threshold: float) -> list[bool]:
-    free = list(range(len(truths)))
-    out = []
-    for p in predictions:
-        best = max(free, key=lambda j: tiou(p, truths[j]), default=None)
-        hit = best is not None and tiou(p, truths[best]) > threshold
-        if hit:
-            free.remove(best)
-        out.append(hit)
-    return out
-
-
-def plain_average_precision(pairs: Pairs, threshold: float) -> float:
-    """At each distinct score as cut-off count hits and shown, then integrate the best precision to the right."""
-    pool = []
-    for p, s, t in zip(*pairs, strict=True):
-        pool += list(zip(s.tolist(), plain_hits(p, t, threshold), strict=True))
-    n_truths = sum(len(t) for t in pairs[2])
-    points = []
-    for cut in sorted({s for s, _ in pool}, reverse=True):
-        shown = [hit for s, hit in pool if s >= cut]
-        points.append((sum(shown) / n_truths, sum(shown) / len(shown)))
-    area, before = 0.0, 0.0
-    for recall, _ in points:
-        area += (recall - before) * max(p for r, p in points if r >= recall)
-        before = recall
-    return area
+from support.segments import made_pairs, plain_average_precision, segments, tiou
 
 
 @pytest.mark.parametrize("seed", range(5))
