@@ -36,7 +36,7 @@ class CrossGatedOptions:
     """What can be chosen. The defaults are the paper's; where it is silent, those of the authors' public code.
 
     Attributes:
-        hidden: Size of every LSTM's state.
+        n_hidden: Size of every LSTM's state.
         rank: Rows of each factor of the bilinear matching.
         gate: Cross gating (an ablation when off).
         bilinear: Bilinear matching; off: both sides are concatenated (an ablation).
@@ -44,20 +44,17 @@ class CrossGatedOptions:
         keep_features: Share of the aggregated features that dropout keeps in training.
         keep_matching: Share of the matching states that dropout keeps.
         forget_bias: What the forget gates start from.
-        normalise: What is done to each feature vector before anything else: nothing, as in the paper, or `unit`:
-            brought to length 1, or `standard`: to mean 0 and variance 1 over its values. For features whose scale
-            is not that of the paper's.
         boundary_weight: Weight in the loss of the steps where the truth starts or ends (the paper's c_w).
         average: Over what the loss is a mean: all valid `steps` of the batch, or the steps of each pair and then
             the `pairs`, which gives short references more weight a step.
         max_steps: Longest segment that is answered, in reference steps (1024 frames).
-        max_tiou: Of answers to one pair that overlap more than this, the best alone is kept.
+        max_tiou: Of several answers none overlaps a better one by more than this; with 0 none overlaps another.
 
     Raises:
         ConfigError: a value makes no sense.
     """
 
-    hidden: int = 128
+    n_hidden: int = 128
     rank: int = 8
     gate: bool = True
     bilinear: bool = True
@@ -65,28 +62,24 @@ class CrossGatedOptions:
     keep_features: float = 0.6
     keep_matching: float = 0.8
     forget_bias: float = 1.0
-    normalise: Literal["none", "unit", "standard"] = "none"
     boundary_weight: float = 10.0
     average: Literal["steps", "pairs"] = "steps"
     max_steps: int = 64
-    max_tiou: float = 0.5
+    max_tiou: float = 0.0
 
     def __post_init__(self) -> None:
-        if min(self.hidden, self.rank, self.max_steps) < 1:
+        if min(self.n_hidden, self.rank, self.max_steps) < 1:
             raise ConfigError(
-                "hidden, rank and max_steps are 1 or more, got "
-                f"hidden={self.hidden}, rank={self.rank}, max_steps={self.max_steps}"
+                "n_hidden, rank and max_steps are 1 or more, got "
+                f"n_hidden={self.n_hidden}, rank={self.rank}, max_steps={self.max_steps}"
             )
         if not (0.0 < self.keep_features <= 1.0 and 0.0 < self.keep_matching <= 1.0):
             raise ConfigError(
                 "keep_features and keep_matching are shares above 0, up to 1, got "
                 f"{self.keep_features} and {self.keep_matching}"
             )
-        if self.normalise not in ("none", "unit", "standard") or self.average not in ("steps", "pairs"):
-            raise ConfigError(
-                "normalise is none, unit or standard and average is steps or pairs, got "
-                f"'{self.normalise}' and '{self.average}'"
-            )
+        if self.average not in ("steps", "pairs"):
+            raise ConfigError(f"the loss is averaged over 'steps' or over 'pairs', got '{self.average}'")
         if self.boundary_weight < 0 or not 0.0 <= self.max_tiou <= 1.0:
             raise ConfigError(
                 "boundary_weight is 0 or more and max_tiou lies in [0, 1], got "
@@ -111,12 +104,12 @@ class CrossGated(PairModel):
         self.dim = dim
         self.options: CrossGatedOptions = options or CrossGatedOptions()
         o = self.options
-        self.aggregate = _lstm(dim, o.hidden, o.forget_bias)
+        self.aggregate = _lstm(dim, o.n_hidden, o.forget_bias)
         self.matching = Matching(
-            o.hidden, rank=o.rank, gate=o.gate, bilinear=o.bilinear, tied=o.tied, forget_bias=o.forget_bias
+            o.n_hidden, rank=o.rank, gate=o.gate, bilinear=o.bilinear, tied=o.tied, forget_bias=o.forget_bias
         )
-        self.locate = _lstm(2 * o.hidden, o.hidden, o.forget_bias)
-        self.classify = nn.Linear(o.hidden, 4)
+        self.locate = _lstm(2 * o.n_hidden, o.n_hidden, o.forget_bias)
+        self.classify = nn.Linear(o.n_hidden, 4)
         self.drop_features = nn.Dropout(1.0 - o.keep_features)
         self.drop_matching = nn.Dropout(1.0 - o.keep_matching)
 
@@ -163,7 +156,7 @@ class CrossGated(PairModel):
             ConfigError: `n` is below 1.
             ShapeError: the output is not finite.
         """
-        spans = best_spans(
+        return best_spans(
             output[:, :, START],
             output[:, :, END],
             output[:, :, INSIDE],
@@ -171,9 +164,7 @@ class CrossGated(PairModel):
             max_steps=self.options.max_steps,
             n=n,
             max_tiou=self.options.max_tiou,
-        )
-        rows = zip(spans.first.tolist(), spans.stop.tolist(), spans.score.exp().tolist(), strict=True)
-        return [[FoundSteps(*one) for one in zip(*row, strict=True) if one[2] > 0.0] for row in rows]
+        ).found()
 
     def _aggregated(self, batch: PairBatch) -> tuple[Tensor, Tensor]:
         """Query and reference through the LSTM that they share."""
@@ -183,16 +174,9 @@ class CrossGated(PairModel):
                     f"this model takes vectors of {self.dim} values, the {name} has {side.shape[-1]}; "
                     "use the features that it was trained on"
                 )
-        query, _ = self.aggregate(self._normalised(batch.query))
-        reference, _ = self.aggregate(self._normalised(batch.reference))
+        query, _ = self.aggregate(batch.query)
+        reference, _ = self.aggregate(batch.reference)
         return self.drop_features(query), self.drop_features(reference)
-
-    def _normalised(self, values: Tensor) -> Tensor:
-        if self.options.normalise == "unit":
-            return nn.functional.normalize(values, dim=-1)
-        if self.options.normalise == "standard":
-            return nn.functional.layer_norm(values, (self.dim,))
-        return values
 
 
 def soft_labels(targets: PairTargets, length: int) -> Tensor:

@@ -6,12 +6,15 @@ O(reference · max_steps) in all. The table of all segments is a view over the s
 length.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from recue.core.errors import ConfigError, ShapeError
+from recue.models.layers.segments import tiou_steps
+from recue.models.pairs import FoundSteps, valid_steps
 
 
 class Spans(NamedTuple):
@@ -26,6 +29,18 @@ class Spans(NamedTuple):
     first: Tensor
     stop: Tensor
     score: Tensor
+
+    def found(self) -> list[list[FoundSteps]]:
+        """For each pair its segments with the joint probability of eq. 12 as score, in [0, 1], best first."""
+        rows = zip(self.first.tolist(), self.stop.tolist(), self.score.tolist(), strict=True)
+        return [
+            [
+                FoundSteps(first, stop, math.exp(score))
+                for first, stop, score in zip(*row, strict=True)
+                if score > -math.inf
+            ]
+            for row in rows
+        ]
 
 
 def span_scores(log_start: Tensor, log_end: Tensor, log_inside: Tensor, n_steps: Tensor, *, max_steps: int) -> Tensor:
@@ -56,7 +71,7 @@ def span_scores(log_start: Tensor, log_end: Tensor, log_inside: Tensor, n_steps:
             f"{tuple(log_start.shape)}, {tuple(log_end.shape)}, {tuple(log_inside.shape)}, {tuple(n_steps.shape)}"
         )
     time = log_start.shape[1]
-    valid = torch.arange(time, device=n_steps.device)[None, :] < n_steps[:, None]
+    valid = valid_steps(n_steps, time)
     # float64: a prefix sum grows with the reference, and what is read from it is a difference.
     steps = torch.stack((log_start, log_end, log_inside)).double().masked_fill(~valid, 0.0)
     if not bool(steps.isfinite().all()):
@@ -90,8 +105,7 @@ def best_spans(
         n_steps: See there.
         max_steps: Longest segment.
         n: Segments a pair, at most.
-        max_tiou: Of segments that overlap more than this, the best alone is kept; 1 keeps all, 0 keeps what does
-            not overlap.
+        max_tiou: None of them overlaps a better one by more than this; 1 keeps all, 0 none that overlap.
 
     Raises:
         ConfigError: `max_steps` or `n` is below 1, or `max_tiou` lies outside [0, 1].
@@ -115,9 +129,8 @@ def best_spans(
         found.append((s, e, score))
         if len(found) < n:
             if max_tiou < 1.0:
-                shared = (torch.minimum(stop, e[:, None, None]) - torch.maximum(first, s[:, None, None])).clamp_(min=0)
-                union = (stop - first) + (e - s)[:, None, None] - shared
-                scores.masked_fill_(shared > max_tiou * union, -torch.inf)
+                overlap = tiou_steps(first, stop, s[:, None, None], e[:, None, None])
+                scores.masked_fill_(overlap > max_tiou, -torch.inf)
             table.scatter_(1, best[:, None], -torch.inf)
     firsts, stops, values = zip(*found, strict=True)
     return Spans(torch.stack(firsts, dim=1), torch.stack(stops, dim=1), torch.stack(values, dim=1))
