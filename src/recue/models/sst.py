@@ -120,11 +120,15 @@ class Sst(PairModel):
     def decode(self, output: Tensor, n_reference: Tensor, *, n: int = 1) -> list[list[FoundSteps]]:
         """The most confident proposals; the score is the confidence, in [0, 1].
 
+        Lengths that no reference in training was long enough for are left out: nothing was learned about them.
+
         Raises:
             ConfigError: `n` is below 1.
         """
         first, stop = (bound.expand(output.shape[1:]) for bound in self._proposals(output.shape[1], output.device))
         valid = self._valid(output.shape[1], n_reference)
+        if self.n_seen.any():
+            valid = valid & (self.n_seen > 0)
         return [
             best_steps(
                 first[keep].cpu().numpy(),

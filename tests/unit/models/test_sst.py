@@ -161,6 +161,16 @@ def test_mixed_precision_trains_and_answers() -> None:
         assert mixed[0].score == pytest.approx(full[0].score, abs=0.02)
 
 
+def test_lengths_never_seen_in_training_are_no_answer() -> None:
+    model = made_model(max_tiou=1.0)
+    queries, references = made_pairs(np.random.default_rng(8), (3, 3), (4, 2), DIM)
+    batch = pair_batch(queries, references)
+    model.loss(model(batch), batch, PairTargets(torch.tensor([0, 0]), torch.tensor([2, 1])))
+    longer = pair_batch(queries[:1], [np.ones((9, DIM))])
+    (found,) = model.eval().decode(model(longer), longer.n_reference, n=1000)
+    assert {s.stop - s.first for s in found} == {1, 2, 3, 4}
+
+
 def test_gradients_reach_every_weight() -> None:
     model = made_model(n_layers=2, dropout=0.2)
     batch = dirty_batch(*made_pairs(np.random.default_rng(6), *LENGTHS, DIM))
