@@ -231,7 +231,8 @@ def _value(name: str, value: Any, kind: Any) -> Any:
 def _known(prefix: str, values: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     for key in values:
         if key not in known:
-            raise ConfigError(f"the config has no setting '{prefix}{key}'; {suggest(key, known)}")
+            names = [prefix + name for name in known]
+            raise ConfigError(f"the config has no setting '{prefix}{key}'; {suggest(prefix + key, names)}")
 
 
 def _override(values: dict[str, Any], override: str) -> None:
