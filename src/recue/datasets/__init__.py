@@ -16,10 +16,12 @@ from recue.datasets.opening import load_dataset
 DATASETS = Registry(
     "dataset",
     {
+        "activitynet-1.2": "recue.datasets.activitynet_12:open_dataset",
         "activitynet-relocalization": "recue.datasets.activitynet_relocalization:open_dataset",
         "asl-hand-tracks": "recue.datasets.asl_hand_tracks:open_dataset",
         "composition": "recue.datasets.composed:open_dataset",
         "intervals": "recue.datasets.intervals:open_dataset",
+        "thumos14": "recue.datasets.thumos14:open_dataset",
     },
     group="recue.datasets",
 )

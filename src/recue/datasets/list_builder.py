@@ -39,20 +39,26 @@ class Grid:
         n_steps: Steps of its features.
         duration_s: Its length.
         frames_per_step: Frames of a step.
+        rate: Frames a second where that is known better than `n_frames / duration_s`; 0 where it is not.
     """
 
     n_frames: float
     n_steps: int
     duration_s: float
     frames_per_step: int = FRAMES_PER_STEP
+    rate: float = 0.0
 
     @property
     def step_s(self) -> float:
         """Seconds of a step."""
+        if self.rate:
+            return self.frames_per_step / self.rate
         return self.frames_per_step * self.duration_s / self.n_frames
 
     def step_at(self, instant_s: float) -> int:
         """The step that an instant falls in."""
+        if self.rate:
+            return math.floor(self.rate * instant_s / self.frames_per_step)
         # In this order of operations: the published lists were rounded down from these very floats.
         return math.floor(self.n_frames * instant_s / self.duration_s / self.frames_per_step)
 

@@ -194,3 +194,13 @@ def test_windows_are_the_same_when_all_but_their_place_is() -> None:
     both = compare_lists(bounded, [Item(moment, (5, 70)), Item(moment, (8, 73))], {"v"})
     assert both.n_windows == 1
     assert both.other_location[0].startswith("v 10:16 a in 8:73")  # the next one starts in step 70
+
+
+def test_a_window_stays_between_the_neighbours() -> None:
+    # The first ends in step 10, so the second's location is 10 to 100; a window of 70 must start at 10 to 30.
+    starts = {
+        build((8.0, 16.0, "a"), (32.0, 40.0, "a"), rules=BuildRules(32, 70), seed=seed).items[1].location[0]
+        for seed in range(60)
+    }
+    assert min(starts) == 10
+    assert max(starts) == 20  # the moment starts in step 20
