@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,23 @@ SHUFFLED = "{name}, shuffled query"
 
 #: Sequences of queries and references that are kept between questions; each may be a large array.
 _KEPT = 256
+
+#: Questions that are asked at a time where a localizer takes several.
+_BATCH = 32
+
+#: What an answer depends on.
+_Key = tuple[Clip, str, Bounds]
+
+
+@runtime_checkable
+class ManyLocalizer(Localizer, Protocol):
+    """A localizer that takes several pairs at a time, faster than one by one."""
+
+    def localize_many(
+        self, pairs: Sequence[tuple[FeatureSequence, FeatureSequence]]
+    ) -> Sequence[Sequence[ScoredSegment]]:
+        """What `localize` answers to each."""
+        ...
 
 
 def run(
@@ -65,7 +83,7 @@ def run(
         acceptance: Share of present questions to accept, for the rejection.
         space: What the space of `align` is fitted to.
         chance: What is drawn; default: every length up to 64 steps.
-        progress: Called after each answer.
+        progress: Called after every few answers.
 
     Raises:
         ConfigError: the split has no question with something to find, or an option makes no sense.
@@ -88,18 +106,21 @@ def run(
     window, note = _window(dataset, store, thresholds)
     notes.append(note)
     names = _row_names(localizers)
-    n_answers = len(questions) * (n_seeds + 1 + len(localizers) * (1 + n_seeds))
+    swaps, swaps_note = _swaps(questions, seed, n_seeds)
+    n_answers = len(questions) * (n_seeds + 1 + len(localizers) * (1 + len(swaps)))
     ask = _Examiner(store, questions, progress, n_answers)
 
-    def row(name: str, kind: RowKind, runs: Sequence[tuple[Answered, ...]], ms: float | None) -> Row:
+    def row(
+        name: str, kind: RowKind, runs: Sequence[tuple[Answered, ...]], asked: Localizer, ms: float | None = None
+    ) -> Row:
         reached = score(
             questions, runs, thresholds=thresholds, acceptance=acceptance, n_resamples=n_resamples, seed=seed
         )
         means = [float((np.array(_tious(questions, run))[:, None] > thresholds).mean()) for run in runs]
-        return Row(name, kind, reached, tuple(runs), float(np.std(means)) if len(runs) > 1 else None, ms)
+        return Row(name, kind, reached, tuple(runs), float(np.std(means)) if len(runs) > 1 else None, ms, asked)
 
     drawn = [ask(CHANCE, replace(chance, seed=seed + k))[0] for k in range(n_seeds)]
-    rows = [row(CHANCE, "chance", drawn, None)]
+    rows = [row(CHANCE, "chance", drawn, chance)]
     exact = _exact_chance(store, questions, thresholds, chance)
     rows.append(Row(CHANCE_EXACT, "chance-exact", _of_shares(questions, exact.mean(axis=0))))
     deviation = controls.deviation(rows[0].metrics.map_at_1, exact, n_runs=n_seeds)
@@ -108,20 +129,19 @@ def run(
         if deviation <= MAX_DEVIATION
         else f"CHANCE AND ITS CLOSED FORM DISAGREE by {deviation:.1f} standard errors: do not trust this table"
     )
-    rows.append(row(CONSTANT, "constant", [ask(CONSTANT, window)[0]], None))
-    swaps, note = _swaps(questions, seed, n_seeds)
-    notes += [note] if note else []
+    rows.append(row(CONSTANT, "constant", [ask(CONSTANT, window)[0]], window))
+    notes += [swaps_note] if swaps_note else []
     for name, given in localizers.items():
         localizer, note = fitted(
             given, dataset, [(a.question.video, a.question.location) for a in questions], space=space
         )
         notes += [note] if note and note not in notes else []
         answers, ms = ask(names[name], localizer, timed=True)
-        rows.append(row(names[name], "localizer", [answers], ms))
+        rows.append(row(names[name], "localizer", [answers], localizer, ms))
         if swaps:
             shuffled = SHUFFLED.format(name=names[name])
             runs = [ask(shuffled, localizer, instead=swap)[0] for swap in swaps]
-            rows.append(row(shuffled, "shuffled", runs, None))
+            rows.append(row(shuffled, "shuffled", runs, localizer))
     return BenchmarkReport(
         dataset=dataset.name,
         split=split,
@@ -149,7 +169,7 @@ class _Examiner:
         self._progress = progress
         self._n_done, self._n_answers = 0, n_answers
         self._localizer: Localizer | None = None
-        self._found: dict[tuple[Clip, str, Bounds], tuple[ScoredSegment, ...]] = {}
+        self._found: dict[_Key, tuple[ScoredSegment, ...]] = {}
 
         @lru_cache(maxsize=_KEPT)
         def read(video: str, bounds: Bounds) -> FeatureSequence:
@@ -163,27 +183,43 @@ class _Examiner:
         """What it answers to each question, and milliseconds a question that it had to think about."""
         if localizer is not self._localizer:
             self._localizer, self._found = localizer, {}
+        queries = [asked.question.query for asked in self._questions] if instead is None else instead
+        keys = [(q, a.question.video, a.question.location) for q, a in zip(queries, self._questions, strict=True)]
+        if timed and keys:
+            _ask(localizer, [self._pair(keys[0])])  # may compile
         elapsed_s, n_asked = 0.0, 0
-        answers = []
-        for k, asked in enumerate(self._questions):
-            query = asked.question.query if instead is None else instead[k]
-            key = (query, asked.question.video, asked.question.location)
-            if key not in self._found:
-                shown, searched = (self._read(key[0].video, (query.first, query.stop)), self._read(key[1], key[2]))
-                if timed and n_asked == 0 and k == 0:
-                    localizer.localize(shown, searched)  # may compile
-                started = time.perf_counter()
-                self._found[key] = tuple(localizer.localize(shown, searched))
-                elapsed_s += time.perf_counter() - started
-                n_asked += 1
-            found = self._found[key]
-            first = bounds_of([one.segment for one in found[:1]])
-            tiou = float(metrics.tiou_matrix(first, self._truths[k]).max(initial=0.0))
-            answers.append(Answered(query, found, tiou))
-            self._n_done += 1
+        for first in range(0, len(keys), _BATCH):
+            batch = keys[first : first + _BATCH]
+            new = [key for key in dict.fromkeys(batch) if key not in self._found]
+            pairs = [self._pair(key) for key in new]
+            started = time.perf_counter()
+            answers = _ask(localizer, pairs)
+            elapsed_s, n_asked = elapsed_s + time.perf_counter() - started, n_asked + len(new)
+            self._found.update(zip(new, map(tuple, answers), strict=True))
+            self._n_done += len(batch)
             if self._progress is not None:
                 self._progress(self._n_done, self._n_answers, name)
-        return tuple(answers), 1000 * elapsed_s / n_asked if timed and n_asked else None
+        answered = tuple(
+            Answered(key[0], self._found[key], _first_tiou(self._found[key], truths))
+            for key, truths in zip(keys, self._truths, strict=True)
+        )
+        return answered, 1000 * elapsed_s / n_asked if timed and n_asked else None
+
+    def _pair(self, key: _Key) -> tuple[FeatureSequence, FeatureSequence]:
+        query, video, location = key
+        return self._read(query.video, (query.first, query.stop)), self._read(video, location)
+
+
+def _ask(
+    localizer: Localizer, pairs: Sequence[tuple[FeatureSequence, FeatureSequence]]
+) -> Sequence[Sequence[ScoredSegment]]:
+    if isinstance(localizer, ManyLocalizer):
+        return localizer.localize_many(pairs) if pairs else []
+    return [localizer.localize(query, reference) for query, reference in pairs]
+
+
+def _first_tiou(found: Sequence[ScoredSegment], truths: NDArray[np.float64]) -> float:
+    return float(metrics.tiou_matrix(bounds_of([one.segment for one in found[:1]]), truths).max(initial=0.0))
 
 
 def _check(localizers: Mapping[str, Localizer], thresholds: tuple[float, ...], n_seeds: int) -> None:

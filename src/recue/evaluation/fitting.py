@@ -126,7 +126,9 @@ def _space_of(store: FeatureStore, stretches: Sequence[tuple[str, Bounds]]) -> t
     n_total = sum(stop - first for _, (first, stop) in stretches)
     if not _is_known(store.name):
         return fit_space(sample, source=None, n_total=n_total), "no class knowledge: the features were made elsewhere"
-    return fit_space(sample, source=store.name, n_total=n_total), f"with what '{store.name}' knows of its classes"
+    return fit_space(
+        sample, source=store.name, n_total=n_total
+    ), f"with the classes that '{store.name.partition(':')[0]}' knows"
 
 
 def _is_known(name: str) -> bool:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from recue.core.errors import ConfigError
 from recue.core.moment import ScoredSegment
+from recue.core.protocols import Localizer
 from recue.core.segment import Segment
 from recue.datasets.task import Clip, Question
 from recue.evaluation.metrics import Interval
@@ -125,6 +126,7 @@ class Row:
         runs: What was answered to each question, in the report's order; one run a seed. Empty for the closed form.
         spread: Standard deviation of `map_at_1_mean` over the runs; None for a single one.
         ms: Wall time a question in milliseconds, reading features left out; None where it says nothing.
+        localizer: What was asked, as it was asked; None for the closed form.
     """
 
     name: str
@@ -133,6 +135,7 @@ class Row:
     runs: tuple[tuple[Answered, ...], ...] = ()
     spread: float | None = None
     ms: float | None = None
+    localizer: Localizer | None = field(default=None, repr=False, compare=False)
 
     def tiou(self) -> NDArray[np.float64]:
         """`[run, question]`."""

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from recue import __version__
 from recue.core.clock import format_hms
-from recue.core.errors import ConfigError
 from recue.core.moment import Moment, Query, SearchResult
 from recue.core.segment import Segment
 from recue.export.curve import Scale, curve_svg
+from recue.export.pages import page_environment, save_page
 from recue.export.strips import Strip, still_of, strip_of
 
 
@@ -70,17 +69,8 @@ def write_report(
 
     Cost: 8 seeks a moment; about 40 kB a moment.
     """
-    out = Path(path).absolute()
     text = render_report(result, query_path=query_path, spans=spans, title=title)
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-        partial.replace(out)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise ConfigError(f"the report cannot be written to '{out}': {error.strerror}; name another file") from error
-    return out
+    return save_page(text, path, what="the report")
 
 
 def render_report(
@@ -98,7 +88,7 @@ def render_report(
     source = Path(query_path if query_path is not None else query.source)
     name = Path(query.source).name
     return (
-        _environment()
+        page_environment()
         .get_template("report.html.jinja")
         .render(
             title=title or _headline(result, name),
@@ -121,16 +111,6 @@ def _query_strip(query: Query, source: Path) -> Strip | None:
     if query.kind == "image":
         return still_of(source, query.segment.start_s if query.segment else None)
     return strip_of(source, query.segment) if query.kind != "features" and query.segment else None
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("recue.export", "templates"),
-        autoescape=True,  # file names are whatever people call their files
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 class _Cards:

@@ -11,7 +11,7 @@ from recue import __version__
 Run = Callable[..., tuple[int, str, str]]
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMANDS = ["prepare", "index", "search", "list", "remove", "info", "doctor", "compose", "demo"]
+COMMANDS = ["prepare", "index", "search", "list", "remove", "info", "doctor", "compose", "train", "evaluate", "demo"]
 
 
 def test_help_lists_every_command(recue: Run) -> None:
