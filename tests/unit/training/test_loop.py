@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,9 @@ def test_a_training_that_was_interrupted_ends_as_if_it_never_was(tmp_path: Path,
 @pytest.mark.parametrize(("when", "number"), [("step", 8), ("file", 8)])
 def test_a_training_that_was_killed_ends_as_if_it_never_was(tmp_path: Path, when: str, number: int) -> None:
     settings = config("cross-gated", save_every=3)
+    out = tmp_path / "killed"
     killed = subprocess.run(
-        [sys.executable, "-m", "support.killed_training", json.dumps(settings.document()), tmp_path / "killed"]
-        + [when, str(number)],
+        [sys.executable, "-m", "support.killed_training", json.dumps(settings.document()), out, when, str(number)],
         env={**os.environ, "PYTHONPATH": str(TESTS)},
         capture_output=True,
         text=True,
@@ -97,7 +98,7 @@ def test_a_training_that_was_killed_ends_as_if_it_never_was(tmp_path: Path, when
     assert (whole.ended, again.ended) == ("done", "done")
     assert_same(tmp_path / "whole", tmp_path / "killed")
     assert rows(tmp_path / "whole") == rows(tmp_path / "killed")
-    assert not [path for path in (tmp_path / "whole").rglob(".*")], "a whole training leaves no unfinished file"
+    assert not list((tmp_path / "whole").rglob(".*")), "a whole training leaves no unfinished file"
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_others(tmp_path: Path) -> None:
@@ -197,10 +198,28 @@ def test_each_optimizer_touches_its_own_parameters_in_the_stated_order(
     monkeypatch.setattr(TwoParts, "training_step", training_step)
     run(config("two-parts", steps=3, validate_every=0), tmp_path / "out")
     assert [name for name, _ in seen] == ["scale", "project"] * 3
-    for (own, before), (_, after) in zip(seen, seen[1:], strict=False):
+    for (own, before), (_, after) in pairwise(seen):
         for key, value in before.items():
             assert torch.equal(value, after[key]) == (not key.startswith(own)), key
     assert rows(tmp_path / "out")[0][:5] == ["step", "loss/scale", "gradient/scale", "loss/project", "gradient/project"]
+
+
+def test_random_numbers_within_a_step_follow_from_the_seed_and_the_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from support.pairs import TwoParts
+
+    drawn: list[float] = []
+
+    def training_step(self: TwoParts, batch: Any, targets: Any, name: str) -> torch.Tensor:
+        drawn.append(float(torch.rand(())))
+        return self.loss(self(batch), batch, targets)
+
+    monkeypatch.setattr(TwoParts, "training_step", training_step)
+    for out, seed in [("a", 0), ("b", 0), ("c", 1)]:
+        run(config("two-parts", steps=3, seed=seed, validate_every=0), tmp_path / out)
+    assert drawn[:6] == drawn[6:12]
+    assert len(set(drawn)) == 12
 
 
 def test_gradients_are_clipped(tmp_path: Path) -> None:

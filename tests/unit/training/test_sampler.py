@@ -52,7 +52,13 @@ def test_a_step_is_a_function_of_the_seed_and_the_step() -> None:
     made, again = sampler(seed=3), sampler(seed=3)
     forwards = [made.examples(step) for step in range(20)]
     assert [again.examples(step) for step in reversed(range(20))][::-1] == forwards
-    assert sampler(seed=4).examples(0) != forwards[0]
+    item = Item(Clip("r", 80, 100, "c"), (0, 200))
+    crops = [
+        [sampler(line(item, queries=(Clip("q", 0, 10, "c"),)), seed=seed).examples(step) for step in range(3)]
+        for seed in range(5)
+    ]
+    assert all(a != b for made in crops for a, b in pairwise(made))
+    assert all(a != b for a, b in pairwise(crops))
 
 
 def test_devices_share_a_batch() -> None:
