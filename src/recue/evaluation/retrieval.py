@@ -87,8 +87,8 @@ def map_at(
         ConfigError: a K is below 1, or the denominator is unknown.
         ShapeError: a query has nothing relevant.
 
-    Source: the published mAP@5 lies above mAP@1 in every row, which with many relevant references a query only
-        "found" gives; the text does not say which is meant.
+    Source: the published mAP@5 lies above mAP@1 in every row, which the other two hardly give where a query
+        has many relevant references; so "found" is our reading. The text does not say.
     """
     if denominator not in ("found", "possible", "all"):
         raise ConfigError(f"the denominator of mAP@K is 'found', 'possible' or 'all', got '{denominator}'")

@@ -93,6 +93,12 @@ def test_frame_map_by_hand() -> None:
     assert metrics.frame_map(boxes, scores, truths, ["a", "b", "b"]) == pytest.approx((1 / 2 + 1 / 4) / 2)
 
 
+def test_one_box_of_a_frame_counts_unless_asked_otherwise() -> None:
+    frame = [np.concatenate([ONE + 5, ONE])], [np.array([0.9, 0.8])], [ONE], ["a"]
+    assert metrics.frame_map(*frame) == 0.0
+    assert metrics.frame_map(*frame, top=None) == 0.5
+
+
 def test_a_box_stands_for_its_best_person_even_when_that_one_is_taken() -> None:
     truths = np.array([[0.0, 0.0, 4.0, 4.0], [2.0, 0.0, 6.0, 4.0]])
     boxes = np.array([[0.0, 0.0, 4.0, 4.0], [0.5, 0.0, 4.5, 4.0], [2.0, 0.0, 6.0, 4.0]])

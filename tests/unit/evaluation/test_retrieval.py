@@ -126,6 +126,12 @@ def test_precision_of_moments_that_may_repeat(seed: int, k: int, strict: bool) -
     assert metrics.precision_at(videos, found, truths, k=k, strict=strict) <= n_hits / k
 
 
+def test_a_moment_over_two_instances_is_one_right_moment() -> None:
+    truths = [np.array([[0.0, 2.0], [2.0, 4.0]])]
+    moments = np.array([[0.0, 4.0], [8.0, 9.0]])
+    assert metrics.precision_at(np.zeros(2, int), moments, truths, k=2, threshold=0.4, once=False) == 0.5
+
+
 @pytest.fixture(scope="module")
 def torchmetrics_retrieval():  # type: ignore[no-untyped-def]
     pytest.importorskip("torchmetrics")
