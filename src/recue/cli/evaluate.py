@@ -82,6 +82,9 @@ def evaluate(
         typer.Option("--out", metavar="DIR", help="Write tables, every answer, plots and a page of cases there."),
     ] = None,
     format_: Annotated[Format, typer.Option("--format", help="What goes to stdout.")] = Format.TABLE,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Print paired differences of the rows too, with their intervals.")
+    ] = False,
     published: Annotated[
         bool, typer.Option("--published", help="Print what the papers report on this dataset below, as theirs.")
     ] = False,
@@ -114,7 +117,7 @@ def evaluate(
             progress=bar,
         )
     cited = _published(report) if published else ()
-    present(report, cited, format_)
+    present(report, cited, format_, compare=compare)
     if out is not None:
         from recue.evaluation import folder
 
@@ -123,7 +126,9 @@ def evaluate(
     return exits.OK
 
 
-def present(report: "BenchmarkReport", cited: "tuple[PublishedRow, ...]", how: Format) -> None:
+def present(
+    report: "BenchmarkReport", cited: "tuple[PublishedRow, ...]", how: Format, *, compare: bool = False
+) -> None:
     """Print a report."""
     from recue.evaluation import benchmark, tables
 
@@ -140,6 +145,10 @@ def present(report: "BenchmarkReport", cited: "tuple[PublishedRow, ...]", how: F
         for block in table.cited:
             output.result(f"\n{block.title}:")
             output.table(columns, block.rows)
+        if compare:
+            apart = tables.to_comparison_table(report)
+            output.result("\nOn the same questions, in percentage points; * where the interval excludes 0:")
+            output.table(columns[:1] + [output.Column(head, "right") for head in apart.heads[1:]], apart.rows)
     output.note(
         f"{report.dataset}, {report.split}: {report.n_present} questions with something to find, {report.n_absent} "
         f"without; features of '{report.features}'; in percent, intervals over references"

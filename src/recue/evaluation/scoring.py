@@ -1,7 +1,6 @@
 """From answers to numbers: every metric of one row, with intervals over references."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -132,51 +131,6 @@ def drawn_means(
     counts = np.stack([np.bincount(draw, minlength=n_groups) for draw in draws]).astype(np.float64)
     means: NDArray[np.float64] = (counts @ sums) / (counts @ sizes)[:, None]
     return means
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """By how much one row is above another on the same questions.
-
-    Attributes:
-        value: Difference of mAP@1, mean over the thresholds; positive where the first is better.
-        interval: Its 95 % bootstrap interval, both rows under the same draws. Where it excludes 0, the order is
-            hardly an accident of the questions.
-        at: The same at each threshold.
-        at_intervals: Their intervals.
-    """
-
-    value: float
-    interval: Interval
-    at: tuple[float, ...]
-    at_intervals: tuple[Interval, ...]
-
-
-def difference(
-    questions: Sequence[Asked],
-    first: Sequence[Sequence[Answered]],
-    second: Sequence[Sequence[Answered]],
-    *,
-    thresholds: Sequence[float],
-    n_resamples: int = 1000,
-    seed: int = 0,
-) -> Difference:
-    """Paired comparison of two rows' runs over the present questions.
-
-    Raises:
-        ShapeError: no question has anything to find.
-    """
-    present = [k for k, asked in enumerate(questions) if asked.present]
-
-    def hits(runs: Sequence[Sequence[Answered]]) -> NDArray[np.float64]:
-        tiou = np.array([[run[k].tiou for k in present] for run in runs])
-        at: NDArray[np.float64] = (tiou[:, :, None] > np.asarray(thresholds)).mean(axis=0)
-        return np.concatenate([at, at.mean(axis=1, keepdims=True)], axis=1)
-
-    apart = hits(first) - hits(second)
-    intervals = mean_intervals(apart, groups_of([questions[k] for k in present]), n_resamples=n_resamples, seed=seed)
-    values = apart.mean(axis=0)
-    return Difference(float(values[-1]), intervals[-1], tuple(values[:-1].tolist()), tuple(intervals[:-1]))
 
 
 def _columns(

@@ -12,6 +12,7 @@ from typing import Any
 
 from recue import __version__
 from recue.core.segment import Segment
+from recue.evaluation.compare import comparisons
 from recue.evaluation.metrics import Interval
 from recue.evaluation.published import PublishedRow, published
 from recue.evaluation.results import Answered, Asked, BenchmarkReport, Row
@@ -98,6 +99,21 @@ def percent(share: float | None) -> str:
     return NONE if share is None or math.isnan(share) else f"{100 * share:.1f}"
 
 
+def to_comparison_table(report: BenchmarkReport) -> Table:
+    """Differences of mAP@1 in percentage points, each with its 95 % interval; `*` where that excludes 0."""
+    rows = []
+    for one in comparisons(report):
+        d = one.difference
+        cells = [_points(v, i) for v, i in zip((*d.at, d.value), (*d.at_intervals, d.interval), strict=True)]
+        rows.append((f"{one.first} − {one.second}", *cells, _range(d.interval)))
+    return Table(("difference", *map(threshold_name, report.thresholds), "mAP@1", "95 %"), tuple(rows))
+
+
+def _points(value: float, interval: Interval) -> str:
+    sure = interval.low > 0 or interval.high < 0
+    return f"{100 * value:+.1f}{'*' if sure else ''}"
+
+
 def _cells(row: Row, *, with_rejection: bool) -> tuple[str, ...]:
     m = row.metrics
     spread = f" ± {percent(row.spread)}" if row.spread is not None else ""
@@ -176,6 +192,7 @@ _LATEX = {
     "±": r"$\pm$",
     "–": "--",
     "×": r"$\times$",
+    "−": "$-$",
 }
 
 
@@ -251,6 +268,17 @@ def to_document(
             for one in cited
         ],
     }
+    document["differences"] = [
+        {
+            "row": one.first,
+            "against": one.second,
+            "map_at_1": list(one.difference.at),
+            "map_at_1_intervals": [_pair(interval) for interval in one.difference.at_intervals],
+            "map_at_1_mean": one.difference.value,
+            "map_at_1_interval": _pair(one.difference.interval),
+        }
+        for one in comparisons(report)
+    ]
     if questions:
         document["questions"] = [_question_document(asked) for asked in report.questions]
     return document

@@ -6,7 +6,7 @@ from recue.core.errors import ConfigError, ShapeError
 from recue.datasets.task import Clip, Question
 from recue.evaluation.metrics import bootstrap_interval
 from recue.evaluation.results import Answered, Asked, groups_of
-from recue.evaluation.scoring import difference, mean_intervals, score
+from recue.evaluation.scoring import mean_intervals, score
 
 
 def asked(video: str, *truths: tuple[float, float], label: str = "a") -> Asked:
@@ -69,17 +69,3 @@ def test_what_cannot_be_scored_is_refused() -> None:
 def test_questions_on_one_stretch_are_one_group() -> None:
     other = Asked(Question(Clip("q", 0, 2, "a"), "r", (0, 9), ()), Segment(0.0, 2.0), Segment(0.0, 9.0), ())
     assert groups_of([asked("s"), asked("r"), other, asked("r", (0, 1))]).tolist() == [2, 1, 0, 1]
-
-
-def test_a_paired_difference() -> None:
-    questions = [*(asked(f"r{k}", (0, 4)) for k in range(40)), asked("s")]
-    good = [answered((0, 4), tiou=0.85 if k % 4 else 0.55) for k in range(41)]
-    bad = [answered((0, 4), tiou=0.55) for k in range(41)]
-    apart = difference(questions, [good], [bad, bad], thresholds=(0.5, 0.8))
-    assert apart.at == pytest.approx((0.0, 0.75))
-    assert apart.value == pytest.approx(0.375)
-    assert 0 < apart.interval.low < 0.375 < apart.interval.high
-    assert (apart.at_intervals[0].low, apart.at_intervals[0].high) == (0.0, 0.0)
-    back = difference(questions, [bad], [good], thresholds=(0.5, 0.8))
-    assert back.value == pytest.approx(-apart.value)
-    assert back.interval.high < 0
