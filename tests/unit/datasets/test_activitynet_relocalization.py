@@ -1,6 +1,7 @@
 """The published lists as they are, and made anew."""
 
 import json
+import pickle
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -80,10 +81,16 @@ def test_annotations_make_the_same_lists_and_true_seconds(root: Path, annotation
     assert report.ready, report
     assert any("same moments in 3 of 3 videos" in note for note in report.notes)
     assert sequence_of(dataset.store, "a").mean_step_s == pytest.approx(1.6)
-    derived = load_dataset(f"{NAME}:{root},lists=derived,annotations={annotations}")
+    derived = load_dataset(f"{NAME}:{root},lists=derived,annotations={annotations},features={features}")
     assert isinstance(derived, ListedDataset)
+    # It reads in other processes too.
+    travelled = pickle.loads(pickle.dumps(derived.store))
+    np.testing.assert_array_equal(travelled.times_s("b"), derived.store.times_s("b"))
     for split in SPLITS:
-        assert derived.items(split) == load_dataset(f"{NAME}:{root}").items(split)
+        assert derived.items(split) == dataset.items(split)
+        (root / f"{split}.json").unlink()
+    alone = load_dataset(f"{NAME}:{root},lists=derived,annotations={annotations},features={features}")
+    assert alone.check().ready
 
 
 def test_check_finds_another_list_and_other_features(root: Path, annotations: Path, features: Path) -> None:
