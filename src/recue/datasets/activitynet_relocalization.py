@@ -31,7 +31,7 @@ from recue.datasets.list_comparison import (
 )
 from recue.datasets.listed import ListedDataset
 from recue.datasets.opening import refuse_unknown, whole_number
-from recue.datasets.stores import StepSeconds, open_store
+from recue.datasets.stores import open_store
 from recue.datasets.task import SPLITS, Clip, FeatureStore, Item, Split
 
 NAME = "activitynet-relocalization"
@@ -188,9 +188,10 @@ class Lists:
         }
 
     @property
-    def step_s(self) -> StepSeconds:
+    def step_s(self) -> dict[str, float]:
         """Seconds of a step, by video: true where a duration is known, else at a nominal rate."""
-        return lambda video: self.grids[video].step_s if video in self.grids else FRAMES_PER_STEP / NOMINAL_RATE
+        nominal_s = FRAMES_PER_STEP / NOMINAL_RATE
+        return {video: self.grids[video].step_s if video in self.grids else nominal_s for video in self.lengths}
 
     def compare(self) -> ListComparison:
         """The derived with the published items, over all splits."""
