@@ -43,19 +43,20 @@ class AdditiveAttention(nn.Module):
         return 2.0 * self.score.weight[0]
 
     @staticmethod
-    def forward(query: Tensor, mask: Tensor, rest: Tensor, score: Tensor) -> Tensor:
+    def forward(query: Tensor, mask: Tensor | None, rest: Tensor, score: Tensor) -> Tensor:
         """The weights.
 
         Args:
             query: `[batch, 1, query, dim]`, from `of_query`.
-            mask: `[batch, 1, query]`, from `query_mask`.
+            mask: `[batch, 1, query]`, from `query_mask`; None where no query is padded.
             rest: `[batch, ways, dim]`, the shares of reference and state together.
             score: From `score_weight`.
 
         Returns:
             `[batch, ways, query]`, each row sums to 1.
         """
-        return torch.softmax(torch.sigmoid(query + rest[:, :, None]) @ score + mask, dim=-1)
+        scores = torch.sigmoid(query + rest[:, :, None]) @ score
+        return torch.softmax(scores if mask is None else scores + mask, dim=-1)
 
 
 def query_mask(n_query: Tensor, length: int, dtype: torch.dtype) -> Tensor:

@@ -127,60 +127,65 @@ class Matching(nn.Module):
         """
         if int(n_query.min()) < 1 or int(n_query.max()) > query.shape[1]:
             raise ShapeError(f"each query has 1 to {query.shape[1]} valid steps, got {n_query.tolist()}")
-        dim = self.dim
         walk = BothWays(n_reference, reference.shape[1])
         query, n_query = query[walk.pairs], n_query[walk.pairs]
         keys = self.attention.of_query(query)[:, None]
-        mask = query_mask(n_query, query.shape[1], query.dtype)
+        padded = int(n_query.min()) < query.shape[1]
+        masks = query_mask(n_query, query.shape[1], query.dtype) if padded else None
         score = self.attention.score_weight()
         values = query if self.gate is None else self.gate.values(query)
-        # The state goes through the attention's and the LSTM's weights in one product.
+        # The state goes through the weights of attention and LSTM in one product, added to what is known before.
         of_state = torch.cat((self.attention.state_weight().expand(2, -1, -1), self.lstm_state), dim=2)
-        bias = nn.functional.pad(self.lstm_bias, (dim, 0))
-        shares = torch.split(walk.rows(self.attention.of_reference(reference)), walk.n_rows)
-        sides = torch.split(self._sides(walk, reference), walk.n_rows)
-        gates = sides
+        side, known = self._known(walk, reference)
+        knowns, sides = torch.split(known, walk.n_rows), torch.split(side, walk.n_rows)
+        gates: tuple[Tensor, ...] = sides
         if self.gate is not None:
             gates = torch.split(walk.rows(self.gate.on_query(reference)), walk.n_rows)
 
-        state = cell = query.new_zeros(2, len(query), dim)
+        state = cell = query.new_zeros(2, len(query), self.dim)
         states: list[Tensor] = []
         weights: list[Tensor] = []
-        for n, share, side, on_query in zip(walk.n_rows, shares, sides, gates, strict=True):
+        for n, of_reference, side, on_query in zip(walk.n_rows, knowns, sides, gates, strict=True):
             if n < state.shape[1]:
                 state, cell = state[:, :n], cell[:, :n]
-            projected = torch.baddbmm(bias, state, of_state)  # [2, pairs, dim + 4 dim]
-            attention = self.attention(keys[:n], mask[:n], share + projected[:, :, :dim].transpose(0, 1), score)
-            into_lstm = self._into_lstm(torch.bmm(attention, values[:n]), side, on_query, projected[:, :, dim:])
+                keys, values, masks = keys[:n], values[:n], None if masks is None else masks[:n]
+            projected = torch.baddbmm(of_reference.transpose(0, 1), state, of_state)  # [2, pairs, dim + 4 dim]
+            attention = self.attention(keys, masks, projected[:, :, : self.dim].transpose(0, 1), score)
+            matched, weight = self._match(torch.bmm(attention, values), side, on_query)
+            into_lstm = torch.baddbmm(projected[:, :, self.dim :], matched.transpose(0, 1), weight)
             state, cell = lstm_step(into_lstm, cell)
             states.append(state.transpose(0, 1))
             if keep_attention:
                 weights.append(attention)
         return Matched(walk.padded(states).flatten(2), walk.padded(weights) if keep_attention else None)
 
-    def _sides(self, walk: BothWays, reference: Tensor) -> Tensor:
-        """All of the reference's way into the match that does not depend on the state: `[rows, 2, any]`."""
-        if self.gate is not None:
-            return walk.rows(reference)
-        if self.bilinear is not None:
-            return walk.rows(self.bilinear.reference(reference))
-        # Concatenated and not gated, the reference meets the LSTM's input weights alone.
-        return torch.einsum("rwi,wio->rwo", walk.rows(reference), self.lstm_input[:, self.dim :])
+    def _known(self, walk: BothWays, reference: Tensor) -> tuple[Tensor, Tensor]:
+        """What the reference gives and the state does not change.
 
-    def _into_lstm(self, mixed: Tensor, side: Tensor, on_query: Tensor, of_state: Tensor) -> Tensor:
-        """Match one step and add what comes from the state: `[2, pairs, 4 · dim]`."""
-        weight: Tensor = self.lstm_input
-        if self.gate is not None:
-            query, reference = self.gate(mixed, on_query, side)
-            if self.bilinear is not None:
-                matched = self.bilinear(query, reference)
-            else:
-                matched = torch.cat((query, reference), dim=-1)
-        elif self.bilinear is not None:
-            matched = self.bilinear.join(self.bilinear.query(mixed), side)
-        else:
-            matched, weight, of_state = mixed, weight[:, : self.dim], of_state + side.transpose(0, 1)
-        return torch.baddbmm(of_state, matched.transpose(0, 1), weight)
+        Returns:
+            Its side of the match, `[rows, 2, any]`, and what it adds to the inputs of attention and LSTM,
+            `[rows, 2, dim + 4 · dim]`.
+        """
+        rows = walk.rows(reference)
+        gates = self.lstm_bias[:, 0].expand(len(rows), -1, -1)
+        if self.gate is None and self.bilinear is None:
+            # Concatenated and not gated, it meets the LSTM's input weights alone.
+            gates = gates + torch.einsum("rwi,wio->rwo", rows, self.lstm_input[:, self.dim :])
+        known = torch.cat((walk.rows(self.attention.of_reference(reference)), gates), dim=2)
+        if self.gate is None and self.bilinear is not None:
+            return walk.rows(self.bilinear.reference(reference)), known
+        return rows, known
+
+    def _match(self, mixed: Tensor, side: Tensor, on_query: Tensor) -> tuple[Tensor, Tensor]:
+        """One step: the result of the match and the weights with which it enters the LSTM."""
+        if self.gate is None:
+            if self.bilinear is None:
+                return mixed, self.lstm_input[:, : self.dim]
+            return self.bilinear.join(self.bilinear.query(mixed), side), self.lstm_input
+        query, reference = self.gate(mixed, on_query, side)
+        if self.bilinear is None:
+            return torch.cat((query, reference), dim=-1), self.lstm_input
+        return self.bilinear(query, reference), self.lstm_input
 
 
 def lstm_step(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
