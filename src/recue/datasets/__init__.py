@@ -24,6 +24,7 @@ DATASETS = Registry(
         "intervals": "recue.datasets.intervals:open_dataset",
         "tacos": "recue.datasets.tacos:open_dataset",
         "thumos14": "recue.datasets.thumos14:open_dataset",
+        "two-source": "recue.datasets.two_source:open_dataset",
     },
     group="recue.datasets",
 )
