@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from recue import __version__
-from recue.cli import compose, dataset, demo, doctor, evaluate, index, info, prepare, search, train, videos
+from recue.cli import checkpoint, compose, dataset, demo, doctor, evaluate, index, info, prepare, search, train, videos
 
 app = typer.Typer(
     name="recue",
@@ -45,5 +45,6 @@ app.command("doctor")(doctor.doctor)
 app.command("compose")(compose.compose)
 app.add_typer(dataset.app, name="dataset", help="What there is to train and evaluate on: list, check, build, show.")
 app.command("train")(train.train)
+app.add_typer(checkpoint.app, name="checkpoint", help="Trained models: show one, push it to a hub, pull one.")
 app.command("evaluate")(evaluate.evaluate)
 app.command("demo")(demo.demo)

@@ -17,7 +17,7 @@ from recue.core.record import VideoRecord
 from recue.core.segment import Segment
 from recue.gallery import Gallery
 from recue.localize.align import Align
-from recue.localize.learned import load_localizer
+from recue.localize.learned import LearnedLocalizer, load_localizer
 from recue.search.calibrate import DEFAULT_MIN_CONFIDENCE, Null
 from recue.search.rank import Found, rank
 from recue.search.select import apart, capped, joined
@@ -170,9 +170,18 @@ def _pass(
         return _Searched(_flatten(bank, candidates, per_video), null, bank, aligner)
     plain = gallery.bank()
     where = {video_id: i for i, video_id in enumerate(plain.video_ids)}
-    per_video = [localizer.localize(query, plain.sequence(where[bank.video_ids[i]], query.backbone)) for i in positions]
+    references = [plain.sequence(where[bank.video_ids[i]], query.backbone) for i in positions]
+    per_video = _localize_all(localizer, query, references)
     null = Null.fit(_mirrored_scores(localizer, query, plain), n_query=len(query), n_steps=bank.n_steps)
     return _Searched(_flatten(bank, positions, per_video), null, bank, aligner)
+
+
+def _localize_all(
+    localizer: Localizer, query: FeatureSequence, references: Sequence[FeatureSequence]
+) -> list[list[ScoredSegment]]:
+    if isinstance(localizer, LearnedLocalizer):  # takes many at a time
+        return localizer.localize_many([(query, reference) for reference in references])
+    return [localizer.localize(query, reference) for reference in references]
 
 
 def _flatten(bank: FeatureBank, positions: NDArray[np.int64], per_video: list[list[ScoredSegment]]) -> list[Found]:
@@ -188,17 +197,16 @@ def _mirrored_scores(localizer: Localizer, query: FeatureSequence, bank: Feature
     rng = np.random.default_rng(0)
     n = min(32, len(bank))
     mean = np.asarray(bank.values[:: max(1, bank.n_steps // 2048)], np.float32).mean(axis=0)
-    scores = []
+    stretches = []
     for position in np.linspace(0, len(bank) - 1, n).round().astype(int):
         reference = bank.sequence(int(position), query.backbone)
         reference = reference.with_steps(0, min(len(reference), 192))
         for _ in range(-(-32 // n)):
             signs = rng.choice(np.array([-1, 1], np.float32), size=reference.dim)
             values = mean + signs * (reference.values.astype(np.float32) - mean)
-            mirrored = FeatureSequence(values, reference.times_s, reference.backbone, reference.fingerprint)
-            segments = localizer.localize(query, mirrored)
-            scores.append(segments[0].score if segments else 0.0)
-    return np.array(scores)
+            stretches.append(FeatureSequence(values, reference.times_s, reference.backbone, reference.fingerprint))
+    found = _localize_all(localizer, query, stretches)
+    return np.array([segments[0].score if segments else 0.0 for segments in found])
 
 
 def _held(picture: FeatureSequence) -> FeatureSequence:

@@ -149,6 +149,32 @@ def test_every_localizer_can_serve(planted, localizer):
         assert all(m.confidence < 0.5 for m in result.moments), "a score that ignores the content is never sure"
 
 
+def test_a_checkpoint_can_serve(planted, tmp_path):
+    import torch
+
+    from recue.models.saved import CheckpointConfig, build_trained, write_config, write_weights
+
+    def save(fingerprint):
+        config = CheckpointConfig("cross-gated", {"n_hidden": 8}, DIM, {"name": SPEC, "fingerprint": fingerprint})
+        torch.manual_seed(0)
+        write_config(tmp_path, config)
+        write_weights(tmp_path, build_trained(config), {})
+
+    gallery, query = planted
+    save(query.fingerprint)
+    result = find_moments(LIKE, query, gallery, localizer=str(tmp_path), min_confidence=0.0, top=5)
+    assert result.localizer == str(tmp_path)
+    assert result.moments
+    assert all(0 <= m.start_s < m.end_s <= 60 and m.score > 0 for m in result.moments)
+    assert result == replace(
+        find_moments(LIKE, query, gallery, localizer=str(tmp_path), min_confidence=0.0, top=5),
+        elapsed_s=result.elapsed_s,
+    )
+    save("another")
+    with pytest.raises(FingerprintError, match="was trained on features of"):
+        find_moments(LIKE, query, gallery, localizer=str(tmp_path))
+
+
 def test_a_video_added_later_is_found_at_once(tmp_path, planted):
     _, query = planted
     rng = np.random.default_rng(9)

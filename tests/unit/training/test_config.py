@@ -98,6 +98,23 @@ def test_a_resolved_config_reads_back() -> None:
     assert differences(config, make_config(config.document())) == []
 
 
+def test_the_documentation_names_every_setting_with_its_default() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "training.md").read_text()
+    defaults = TrainConfig().document()
+    for section in ("model", "data", "training"):
+        for name, value in defaults[section].items():
+            (line,) = (line for line in page.splitlines() if line.startswith("| ") and f"`{section}.{name}`" in line)
+            said = [word.strip("` ") for word in line.split("|")[2].split(",")]
+            names = [word.strip("` ") for word in line.split("|")[1].split(",")]
+            shown = said[names.index(f"{section}.{name}")]
+            if isinstance(value, bool):
+                assert shown == str(value).lower(), line
+            elif isinstance(value, int | float):
+                assert float(shown) == value, line
+            else:
+                assert shown == (value or ""), line
+
+
 def test_every_model_has_a_config() -> None:
     assert {load_config(path).model.name for path in CONFIGS} == {"cross-gated", "sst", "video-level"}
     assert {"cross-gated", "sst", "video-level"} <= set(MODELS.names())
