@@ -2,6 +2,7 @@
 
 import sys
 from itertools import islice
+from typing import cast
 
 from recue.core.errors import ConfigError
 from recue.datasets.abilities import Described
@@ -29,18 +30,20 @@ def describe(dataset: Dataset, split: Split, n: int) -> tuple[str, ...]:
     """
     if isinstance(dataset, Described):
         return dataset.describe(split, n)
-    if not isinstance(dataset, RelocalizationDataset):
+    # isinstance would read the store on Python 3.11, which raises where there are no features.
+    if not hasattr(type(dataset), "questions"):
         raise ConfigError(f"the dataset '{dataset.name}' cannot be put in words")
+    listed = cast(RelocalizationDataset, dataset)
     try:
-        store: FeatureStore | None = dataset.store
+        store: FeatureStore | None = listed.store
     except ConfigError:
         store = None  # the lists may still be read
-    if questions := dataset.questions(split):
+    if questions := listed.questions(split):
         return tuple(_question(question, store) for question in islice(questions, n))
     return tuple(
         f"{item.moment.label} in {item.moment.video}, "
         f"{_at(item.location, item.moment.video, store)}: at {_several(item.truths, item.moment.video, store)}"
-        for item in islice(dataset.items(split), n)
+        for item in islice(listed.items(split), n)
     )
 
 

@@ -103,6 +103,20 @@ def test_a_build_with_a_bad_file_makes_the_rest(recue: Run, bench: str) -> None:
     assert "1 failed" in err
 
 
+def test_lists_are_shown_without_features(recue: Run, tmp_path: Path) -> None:
+    lists = tmp_path / "val_Annotation.csv"
+    head = "video,type,type_idx,start,end,startFrame,endFrame"
+    stretches = [(f"class-{k}", k, 10 * k, 10 * k + 4, 250 * k, 250 * k + 100) for k in range(6)]
+    rows = [",".join(map(str, (f"video_{v}", *stretch))) for v in range(3) for stretch in stretches]
+    lists.write_text("\n".join([head, *rows]))
+    (tmp_path / "test_Annotation.csv").write_text(head)
+
+    code, out, _ = recue("dataset", "show", f"thumos14:{tmp_path},classes=2/2/2", "-n", "2")
+
+    assert code == 0
+    assert [line.partition(",")[0].startswith("class-") for line in out.splitlines()] == [True, True]
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
