@@ -140,7 +140,7 @@ def present(
     elif how is Format.LATEX:
         output.result(tables.to_latex(table).rstrip("\n"))
     else:
-        columns = [output.Column(table.heads[0]), *(output.Column(head, "right") for head in table.heads[1:])]
+        columns = _columns(table.heads)
         output.table(columns, table.rows)
         for block in table.cited:
             output.result(f"\n{block.title}:")
@@ -148,7 +148,7 @@ def present(
         if compare:
             apart = tables.to_comparison_table(report)
             output.result("\nOn the same questions, in percentage points; * where the interval excludes 0:")
-            output.table(columns[:1] + [output.Column(head, "right") for head in apart.heads[1:]], apart.rows)
+            output.table(_columns(apart.heads), apart.rows)
     output.note(
         f"{report.dataset}, {report.split}: {report.n_present} questions with something to find, {report.n_absent} "
         f"without; features of '{report.features}'; in percent, intervals over references"
@@ -157,6 +157,10 @@ def present(
         output.note(note)
     if report.chance_deviation > benchmark.MAX_DEVIATION:
         output.warn("chance and its closed form disagree; one of the two is wrong")
+
+
+def _columns(heads: tuple[str, ...]) -> list[output.Column]:
+    return [output.Column(heads[0]), *(output.Column(head, "right") for head in heads[1:])]
 
 
 def _thresholds(text: str | None) -> tuple[float, ...] | None:

@@ -105,7 +105,8 @@ def to_comparison_table(report: BenchmarkReport) -> Table:
     for one in comparisons(report):
         d = one.difference
         cells = [_points(v, i) for v, i in zip((*d.at, d.value), (*d.at_intervals, d.interval), strict=True)]
-        rows.append((f"{one.first} − {one.second}", *cells, _range(d.interval)))
+        bounds = f"{100 * d.interval.low:+.1f} to {100 * d.interval.high:+.1f}"
+        rows.append((f"{one.first} − {one.second}", *cells, bounds))
     return Table(("difference", *map(threshold_name, report.thresholds), "mAP@1", "95 %"), tuple(rows))
 
 

@@ -1,5 +1,6 @@
 """What self-contained HTML pages share: the template environment with the common style, and writing them whole."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def save_page(text: str, path: str | os.PathLike[str], *, what: str) -> Path:
         partial.write_text(text, encoding="utf-8", errors="backslashreplace")
         partial.replace(out)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder that is a file has nothing to unlink either
+            partial.unlink()
         raise ConfigError(f"{what} cannot be written to '{out}': {error.strerror}; name another file") from error
     return out

@@ -172,7 +172,7 @@ def test_differences_say_where_they_are_sure(report: BenchmarkReport) -> None:
     table = tables.to_comparison_table(replace(report, rows=(replace(bad, runs=(poor,)), good)))
     assert table.heads == ("difference", ".5", ".75", "mAP@1", "95 %")
     # 0.75 is not above 0.75.
-    assert table.rows == (("my_model 100% {new} − chance", "+0.0", "+0.0", "+0.0", "0.0–0.0"),)
+    assert table.rows == (("my_model 100% {new} − chance", "+0.0", "+0.0", "+0.0", "+0.0 to +0.0"),)
     sure = tuple(Answered(clip, one.predictions, 0.8) for one in good.runs[0])
     table = tables.to_comparison_table(replace(report, rows=(replace(bad, runs=(poor,)), replace(good, runs=(sure,)))))
-    assert table.rows[0][1:] == ("+0.0", "+100.0*", "+50.0*", "50.0–50.0")
+    assert table.rows[0][1:] == ("+0.0", "+100.0*", "+50.0*", "+50.0 to +50.0")
