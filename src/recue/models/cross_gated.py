@@ -156,15 +156,16 @@ class CrossGated(PairModel):
             ConfigError: `n` is below 1.
             ShapeError: the output is not finite.
         """
+        values = output.detach().float().cpu().numpy()
         return best_spans(
-            output[:, :, START],
-            output[:, :, END],
-            output[:, :, INSIDE],
-            n_reference,
+            values[:, :, START],
+            values[:, :, END],
+            values[:, :, INSIDE],
+            n_reference.cpu().numpy(),
             max_steps=self.options.max_steps,
             n=n,
             max_tiou=self.options.max_tiou,
-        ).found()
+        )
 
     def _aggregated(self, batch: PairBatch) -> tuple[Tensor, Tensor]:
         """Query and reference through the LSTM that they share."""

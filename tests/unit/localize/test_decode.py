@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from recue.core.errors import ConfigError, ShapeError
 from recue.localize.decode import best_segments
-from recue.models.layers.span_decode import best_spans, span_scores
 from support.plain_matching import triple_loop
 
 
@@ -20,6 +19,7 @@ def made(seed: int, lengths: list[int]) -> tuple[list[NDArray[np.float64]], NDAr
     return [values[:, :, i] for i in range(3)], np.array(lengths)
 
 
+# No deadline: the first example compiles the kernel.
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 1000), lengths=st.lists(st.integers(1, 12), min_size=1, max_size=4), cap=st.integers(1, 15))
 def test_the_best_segment_is_that_of_three_plain_loops(seed: int, lengths: list[int], cap: int) -> None:
@@ -31,15 +31,11 @@ def test_the_best_segment_is_that_of_three_plain_loops(seed: int, lengths: list[
         assert np.log(found[row][0].score) == pytest.approx(score)
 
 
-def test_the_table_holds_every_segment_up_to_the_cap() -> None:
-    (start, end, inside), n_steps = made(3, [5])
-    table = span_scores(*map(torch.tensor, (start, end, inside)), torch.tensor(n_steps), max_steps=3)[0]
-    for s in range(7):
-        for length in range(1, 4):
-            expected = -np.inf
-            if s + length <= 5:
-                expected = start[0, s] + end[0, s + length - 1] + inside[0, s : s + length].mean()
-            assert float(table[s, length - 1]) == pytest.approx(expected)
+def test_no_segment_is_longer_than_the_cap_or_leaves_the_sequence() -> None:
+    arrays, n_steps = made(3, [5])
+    found = best_segments(*arrays, n_steps, max_steps=3, n=100, max_tiou=1.0)[0]
+    every = [(s, s + length) for s in range(5) for length in range(1, 4) if s + length <= 5]
+    assert sorted(one[:2] for one in found) == every
 
 
 def test_ties_go_to_the_earlier_start_and_the_shorter_segment() -> None:
@@ -88,17 +84,23 @@ def test_arrays_are_not_changed_and_may_be_read_only_views() -> None:
         np.testing.assert_array_equal(array, kept)
 
 
+def test_tensors_are_taken_as_they_are() -> None:
+    arrays, n_steps = made(6, [9, 4])
+    tensors = [torch.tensor(array).requires_grad_() for array in arrays]
+    assert best_segments(*tensors, torch.tensor(n_steps), n=3) == best_segments(*arrays, n_steps, n=3)
+
+
 def test_what_makes_no_sense_is_refused() -> None:
-    one, n_steps = torch.zeros(1, 3), torch.tensor([3])
-    with pytest.raises(ConfigError, match="max_steps=0"):
-        best_spans(one, one, one, n_steps, max_steps=0)
-    with pytest.raises(ConfigError, match="n=0"):
-        best_spans(one, one, one, n_steps, max_steps=4, n=0)
-    with pytest.raises(ConfigError, match="max_tiou"):
-        best_spans(one, one, one, n_steps, max_steps=4, max_tiou=1.5)
+    one, n_steps = np.zeros((1, 3)), np.array([3])
+    for options in ({"max_steps": 0}, {"n": 0}, {"max_tiou": 1.5}, {"max_tiou": -0.1}):
+        with pytest.raises(ConfigError, match=next(iter(options))):
+            best_segments(one, one, one, n_steps, **options)  # type: ignore[arg-type]
     with pytest.raises(ShapeError, match="one shape"):
-        best_spans(one, one[:, :2], one, n_steps, max_steps=4)
-    with pytest.raises(ShapeError, match="diverged"):
-        best_spans(one, one, torch.full((1, 3), torch.nan), n_steps, max_steps=4)
+        best_segments(one, one[:, :2], one, n_steps)
     with pytest.raises(ShapeError, match=r"\[batch, time\]"):
-        best_segments(np.zeros(3), np.zeros(3), np.zeros(3), np.array([3]))
+        best_segments(one[0], one[0], one[0], n_steps)
+    with pytest.raises(ShapeError, match="n_steps"):
+        best_segments(one, one, one, np.array([3, 3]))
+    for broken in (np.nan, -np.inf):
+        with pytest.raises(ShapeError, match="diverged"):
+            best_segments(one, one, np.array([[0.0, broken, 0.0]]), n_steps)

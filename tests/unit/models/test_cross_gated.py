@@ -137,6 +137,22 @@ def test_dropout_is_for_training_alone() -> None:
     assert not torch.allclose(model(batch), model(batch))
 
 
+@pytest.mark.parametrize(("gate", "bilinear"), VARIANTS)
+def test_half_precision_trains_and_answers_alike(gate: bool, bilinear: bool) -> None:
+    model = made_model(gate=gate, bilinear=bilinear)
+    batch = dirty_batch(*made_pairs(np.random.default_rng(6), N_QUERY, N_REFERENCE, DIM))
+    batch = batch._replace(query=batch.query.clamp(-3, 3), reference=batch.reference.clamp(-3, 3))
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(batch)
+        loss = model.loss(output, batch, made_targets())
+    loss.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    assert output.dtype == torch.float32
+    exact = model(batch)
+    for i, n in enumerate(N_REFERENCE):
+        torch.testing.assert_close(output[i, :n], exact[i, :n], atol=0.03, rtol=0)
+
+
 def test_it_learns_where_the_query_is() -> None:
     """A planted query in noise: after a few steps it is found where chance finds it rarely."""
     rng = np.random.default_rng(0)

@@ -142,7 +142,9 @@ class Matching(nn.Module):
         if self.gate is not None:
             gates = torch.split(walk.rows(self.gate.on_query(reference)), walk.n_rows)
 
-        state = cell = query.new_zeros(2, len(query), self.dim)
+        state = query.new_zeros(2, len(query), self.dim)
+        # What is carried over the whole reference keeps its precision under autocast.
+        cell = state.float()
         states: list[Tensor] = []
         weights: list[Tensor] = []
         for n, of_reference, side, on_query in zip(walk.n_rows, knowns, sides, gates, strict=True):
@@ -200,5 +202,5 @@ def lstm_step(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     """
     dim = cell.shape[-1]
     enter, forget, leave = torch.sigmoid(gates[..., : 3 * dim]).chunk(3, dim=-1)
-    cell = torch.addcmul(forget * cell, enter, torch.tanh(gates[..., 3 * dim :]))
+    cell = forget * cell + enter * torch.tanh(gates[..., 3 * dim :])
     return leave * torch.tanh(cell), cell
