@@ -186,14 +186,14 @@ def _dataset(spec: str) -> "RelocalizationDataset":
 
 
 def _localizers(given: list[str]) -> "dict[str, Localizer]":
+    """By the names of their rows: a registry name, or a directory's own name while no other has it."""
     from recue.localize.learned import load_localizer
 
-    loaded: dict[str, Localizer] = {}
-    for one in given:
-        if one in loaded:
-            exits.usage(f"'{one}' is named twice; name each localizer once")
-        loaded[one] = load_localizer(one)
-    return loaded
+    if len(set(given)) < len(given):
+        exits.usage(f"a localizer is named twice in '{' '.join(given)}'; name each once")
+    short = [Path(one).name if Path(one).name and Path(one).is_dir() else one for one in given]
+    names = [name if short.count(name) == 1 else one for name, one in zip(short, given, strict=True)]
+    return {name: load_localizer(one) for name, one in zip(names, given, strict=True)}
 
 
 def _published(report: "BenchmarkReport") -> "tuple[PublishedRow, ...]":

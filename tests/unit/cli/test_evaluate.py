@@ -126,6 +126,24 @@ def test_nothing_published(recue: Run, opened: list[str]) -> None:
     assert "nothing is published on this dataset" in err
 
 
+def test_a_trained_model_is_called_by_its_directory_while_no_other_is(
+    recue: Run, opened: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from recue.localize.frame_level import FrameLevel
+
+    loaded: list[str] = []
+    monkeypatch.setattr("recue.localize.learned.load_localizer", lambda one: loaded.append(one) or FrameLevel())
+    paths = [str(tmp_path / part) for part in ("a/model", "b/model", "b/other")]
+    for path in paths:
+        Path(path).mkdir(parents=True)
+    code, out, _ = recue("evaluate", "align", *paths, "--data", "made:x", "--seeds", "1", "--format", "json")
+
+    assert code == 0
+    assert loaded == ["align", *paths]
+    rows = [row["row"] for row in json.loads(out)["rows"] if row["kind"] == "localizer"]
+    assert rows == ["align", *paths[:2], "other"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
