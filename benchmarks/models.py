@@ -12,6 +12,9 @@ is the median of the ratios turn by turn, so that a busy machine slows both.
   step for the whole padded batch and masks what is padding, one direction after the other. `as published` draws the
   lengths of queries and references from the quantiles of the published training list; `one length` has no padding
   that could be left out. `trained` is forward and backward through the gradients.
+- video-level: the cosine of a query with all segments of a reference of up to 64 steps, with the published sizes; the
+  plain ones run the LSTM over each segment by itself, as the paper describes, or over all segments of one length as a
+  batch.
 """
 
 import argparse
@@ -32,7 +35,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from recue.models.layers.matching import Matching
 from recue.models.layers.span_decode import best_spans
-from recue.models.pairs import FoundSteps
+from recue.models.pairs import FoundSteps, PairBatch, pair_batch
+from recue.models.video_level import Encoded, VideoLevel, VideoLevelOptions
 from support.plain_matching import plain_matching, triple_loop
 
 #: Steps of queries and references in the published training list at these shares of it.
@@ -164,8 +168,44 @@ def matching(repeats: int) -> Iterator[Row]:
             )
 
 
+def video_level(repeats: int) -> Iterator[Row]:
+    torch.manual_seed(0)
+    model = VideoLevel(500, VideoLevelOptions()).eval()
+    for n_steps in (50, 200):
+        batch = pair_batch([torch.randn(20, 500)], [torch.randn(n_steps, 500)])
+        with torch.inference_mode():
+            output = model(batch)
+
+        def fast(output: Encoded = output, batch: PairBatch = batch) -> Tensor:
+            return model.search(output, batch.n_reference)[0]
+
+        found = fast()
+
+        @torch.inference_mode()
+        def alone(output: Encoded = output, expected: Tensor = found) -> Tensor:
+            scores = torch.full_like(expected, -torch.inf)
+            for first, more in (expected > -torch.inf).nonzero().tolist():
+                segment = output.reference[:, first : first + more + 1]
+                scores[first, more] = model.encode(segment, torch.tensor([more + 1]))[0] @ output.query[0]
+            return scores
+
+        @torch.inference_mode()
+        def by_length(output: Encoded = output, expected: Tensor = found) -> Tensor:
+            scores = torch.full_like(expected, -torch.inf)
+            for length in range(1, scores.shape[1] + 1):
+                windows = output.reference[0].unfold(0, length, 1).transpose(1, 2)
+                vectors = model.encode(windows, torch.full((len(windows),), length))
+                scores[: len(windows), length - 1] = vectors @ output.query[0]
+            return scores
+
+        for plain, name, target in ((alone, "each segment alone", 20), (by_length, "segments of one length", None)):
+            torch.testing.assert_close(found, plain(), atol=1e-5, rtol=0)
+            what = f"video-level: {n_steps} steps, against {name}"
+            yield compared(what, plain, fast, max(1, repeats // 2), target=target)
+
+
 #: Each part gives rows as they are measured.
-PARTS: dict[str, Callable[[int], Iterator[Row]]] = {"decode": decode, "matching": matching}
+PARTS: dict[str, Callable[[int], Iterator[Row]]] = {"decode": decode, "matching": matching, "video-level": video_level}
 
 if __name__ == "__main__":
     main()
