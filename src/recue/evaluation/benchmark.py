@@ -282,12 +282,15 @@ def _row_names(localizers: Mapping[str, Localizer]) -> dict[str, str]:
 def _swaps(questions: Sequence[Asked], seed: int, n_seeds: int) -> tuple[list[list[Clip]], str]:
     """For each seed the query that is shown in each question's place."""
     labels = [asked.label for asked in questions]
-    try:
-        moved = [controls.displaced(labels, seed=seed + k) for k in range(n_seeds)]
-    except ConfigError:
-        most = max(set(labels), key=labels.count)
-        return [], f"no shuffled queries: the class '{most}' has more than half of the questions"
-    return [[questions[k].question.query for k in positions] for positions in moved], ""
+    most = max(sorted(set(labels)), key=labels.count)
+    note = ""
+    if len(set(labels)) == 1:
+        return [], f"no shuffled queries: all questions are of the class '{most}'"
+    if 2 * labels.count(most) > len(labels):
+        note = f"shuffled queries: drawn from the other classes, because '{most}' has more than half of the questions"
+    shuffle = controls.drawn_elsewhere if note else controls.displaced
+    moved = [shuffle(labels, seed=seed + k) for k in range(n_seeds)]
+    return [[questions[k].question.query for k in positions] for positions in moved], note
 
 
 def _exact_chance(

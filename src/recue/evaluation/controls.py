@@ -45,6 +45,19 @@ def displaced(labels: Sequence[str], *, seed: int) -> list[int]:
     return moved
 
 
+def drawn_elsewhere(labels: Sequence[str], *, seed: int) -> list[int]:
+    """For each position another one of a different label, drawn by itself: for where no permutation can be.
+
+    Raises:
+        ConfigError: there is one label alone.
+    """
+    if len(set(labels)) < 2:
+        raise ConfigError("queries can be shuffled over classes only where there are two or more")
+    rng = Random(f"elsewhere/{seed}")
+    others = {label: [k for k, other in enumerate(labels) if other != label] for label in set(labels)}
+    return [others[label][int(rng.random() * len(others[label]))] for label in labels]
+
+
 def fit_window(
     items: Sequence[Item],
     times_of: Callable[[str], NDArray[np.float64]],

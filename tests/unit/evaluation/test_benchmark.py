@@ -230,7 +230,17 @@ def test_one_class_cannot_be_shuffled_and_the_report_says_so(dataset: MadeDatase
     of_one = tuple(q for q in dataset.questions("val") if q.query.label == "val-a")
     made = benchmark.run({"f": FrameLevel()}, replace(dataset, split_questions={"val": of_one}), n_seeds=1)
     assert [row.kind for row in made.rows] == ["chance", "chance-exact", "constant", "localizer"]
+    assert any("all questions are of the class 'val-a'" in note for note in made.notes)
+
+
+def test_where_one_class_has_most_questions_queries_are_drawn_from_the_others(dataset: MadeDataset) -> None:
+    of_two = tuple(q for q in dataset.questions("val") if q.query.label == "val-a")
+    of_two += tuple(q for q in dataset.questions("val") if q.query.label == "val-b")[:2]
+    made = benchmark.run({"f": FrameLevel()}, replace(dataset, split_questions={"val": of_two}), n_seeds=3)
+    (row,) = made.of_kind("shuffled")
     assert any("'val-a' has more than half" in note for note in made.notes)
+    for run in row.runs:
+        assert all(a.query.label != asked.label for asked, a in zip(made.questions, run, strict=True))
 
 
 def test_exact_truths_are_preferred_to_steps(dataset: MadeDataset) -> None:

@@ -85,3 +85,14 @@ def test_displaced_is_a_permutation_over_classes(seed: int) -> None:
 def test_displacing_too_many_of_one_class_is_refused() -> None:
     with pytest.raises(ConfigError, match="more than half"):
         controls.displaced(list("aab"), seed=0)
+
+
+def test_drawing_elsewhere_needs_no_permutation() -> None:
+    labels = list("aaaaab")
+    drawn = controls.drawn_elsewhere(labels, seed=0)
+    assert drawn[:5] == [5] * 5
+    assert drawn[5] < 5
+    assert len({controls.drawn_elsewhere(labels, seed=k)[5] for k in range(30)}) == 5
+    assert drawn == controls.drawn_elsewhere(labels, seed=0)
+    with pytest.raises(ConfigError, match="two or more"):
+        controls.drawn_elsewhere(list("aa"), seed=0)
