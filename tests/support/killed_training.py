@@ -1,6 +1,6 @@
-"""A training that kills itself: python killed_training.py CONFIG.json OUT (step N | file N).
+"""A training that kills itself: python -m support.killed_training CONFIG OUT (step N | file N | never 0).
 
-With `step N` after step N, with `file N` when its N-th file is written and has not yet taken its place.
+With `step N` after step N, with `file N` when its N-th file is written and has not yet taken its place. CONFIG is JSON.
 """
 
 import json
@@ -9,17 +9,20 @@ import signal
 import sys
 from pathlib import Path
 
-from recue.models import saved
+from recue.models import MODELS, saved
 from recue.training import loop
 from recue.training.config import make_config
+from recue.training.news import TrainingEvent
 from support.pairs import made_dataset
 
 
 def main() -> None:
     config, out, when, number = sys.argv[1:]
+    MODELS._entries.update({"stepwise": "support.pairs:Stepwise", "two-parts": "support.pairs:TwoParts"})
     n_files = 0
 
-    def tell(event: loop.TrainingEvent) -> None:
+    def tell(event: TrainingEvent) -> None:
+        print(event.kind, event.step, flush=True)
         if when == "step" and event.kind == "step" and event.step == int(number):
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -12,7 +12,7 @@ from recue.cli import exits, options, output, words
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from recue.training.loop import TrainingEvent
+    from recue.training.news import TrainingEvent
 
 
 @exits.command
@@ -74,6 +74,8 @@ def train(
         report = run(
             settings, dataset, out or Path("runs") / config.stem, resume=resume, force=force, progress=progress
         )
+    if report.rank:  # another process has the word
+        return exits.OK
     if json:
         output.document(
             {

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -139,22 +138,6 @@ def load_state(directory: Path, model: nn.Module, optimizers: Mapping[str, Optim
     except (RuntimeError, ValueError, KeyError) as error:
         raise WeightsError(f"{path} does not fit the model: {error}") from error
     return dict(metadata["precision"])
-
-
-def make_optimizer(kind: str, model: nn.Module, *, learning_rate: float, weight_decay: float) -> Optimizer:
-    """The optimizer of a config, over all parameters.
-
-    Raises:
-        ConfigError: no optimizer has that name.
-    """
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if kind == "adam":
-        return torch.optim.Adam(parameters, lr=learning_rate, weight_decay=weight_decay)
-    if kind == "adamw":
-        return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
-    if kind == "sgd":
-        return torch.optim.SGD(parameters, lr=learning_rate, weight_decay=weight_decay, momentum=0.9)
-    raise ConfigError(f"an optimizer is adam, adamw or sgd, got '{kind}'")
 
 
 def _metadata(directory: Path) -> dict[str, Any]:

@@ -14,31 +14,21 @@ optimizer touches its own parameters alone.
 """
 
 import contextlib
-import shlex
-import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
-from recue.core.errors import ConfigError, MissingExtraError
+from recue.core.errors import ConfigError
 from recue.datasets.task import Question, RelocalizationDataset
+from recue.models import MODELS
 from recue.models.pairs import PairBatch, PairTargets
-from recue.models.saved import (
-    CONFIG,
-    WEIGHTS,
-    CheckpointConfig,
-    TrainedModel,
-    build_trained,
-    write_config,
-    write_weights,
-)
+from recue.models.saved import CONFIG, WEIGHTS, build_trained, write_config, write_weights
 from recue.search.interrupt import StopSignals
 from recue.training.card import write_card
 from recue.training.checkpoint import (
@@ -46,13 +36,16 @@ from recue.training.checkpoint import (
     Origin,
     Progressed,
     load_state,
-    make_optimizer,
     read_progress,
     save_state,
     state_path,
 )
-from recue.training.config import FREE_TO_CHANGE, TrainConfig, TrainingSettings, differences, make_config
+from recue.training.config import FREE_TO_CHANGE, TrainConfig, differences, make_config
+from recue.training.describe import describe, opening
+from recue.training.devices import LossModule, make_fabric
 from recue.training.logs import TrainingLog
+from recue.training.news import EventKind, TrainingEvent, TrainingReport
+from recue.training.optimizers import brings_its_own, make_optimizers
 from recue.training.sampler import PairSampler
 from recue.training.validate import FIGURES, MEAN, validate, validation_questions
 
@@ -61,57 +54,6 @@ if TYPE_CHECKING:
 
 #: A stream of random numbers apart from the sampler's.
 _STEP = 4
-
-#: A window is never shorter than this, so that a model trained on very short references is not cut to pieces.
-_LEAST_WINDOW = 128
-
-EventKind = Literal["started", "step", "validated", "ended"]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingEvent:
-    """News of a training.
-
-    Attributes:
-        kind: `started`, `step` (every `log_every` steps), `validated`, `ended`.
-        step: Updates done.
-        n_steps: Updates in all.
-        figures: Loss, norm of the gradient, shares of a validation.
-        best: Best mAP@1 so far; -1 before the first validation.
-        note: What a person should know.
-    """
-
-    kind: EventKind
-    step: int
-    n_steps: int
-    figures: Mapping[str, float]
-    best: float = -1.0
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingReport:
-    """What a training did.
-
-    Attributes:
-        directory: The checkpoint.
-        step: Updates done in all.
-        n_steps: Updates asked for.
-        ended: `done`, `early` (no better validation for long enough), or `interrupted`.
-        best_step: After which the kept weights were; -1 if it never validated.
-        figures: Of the validation after that step.
-        elapsed_s: Wall time of this sitting.
-        waiting_s: Of it, time in which the network waited for features to be read.
-    """
-
-    directory: Path
-    step: int
-    n_steps: int
-    ended: Literal["done", "early", "interrupted"]
-    best_step: int
-    figures: Mapping[str, float]
-    elapsed_s: float
-    waiting_s: float
 
 
 def train(
@@ -145,32 +87,16 @@ def train(
         WeightsError: the state to go on from is damaged.
     """
     settings = config.training
-    fabric = _fabric(settings)
+    fabric = make_fabric(settings, partial=brings_its_own(MODELS.load(config.model.name)))
     n_threads = torch.get_num_threads()
     torch.set_num_threads(settings.threads)
     try:
         with torch.random.fork_rng(), StopSignals() as stop:
             run = _Run(config, dataset, out, fabric, resume=resume, force=force, command=command)
-            return run.go(progress or (lambda event: None), stop)
+            tell = progress if progress and fabric.is_global_zero else lambda event: None
+            return run.go(tell, stop)
     finally:
         torch.set_num_threads(n_threads)
-
-
-class _Module(nn.Module):
-    """What Fabric wraps: from features and truths to one loss, so that precision and gradients are its business."""
-
-    def __init__(self, trained: TrainedModel, *, own_way: bool) -> None:
-        super().__init__()
-        self.trained = trained
-        self._own_way = own_way
-
-    def forward(self, batch: PairBatch, targets: PairTargets, name: str) -> Tensor:
-        batch = self.trained.inputs.batch(batch)
-        model: Any = self.trained.model
-        if self._own_way:
-            loss: Tensor = model.training_step(batch, targets, name)
-            return loss
-        return self.trained.model.loss(model(batch), batch, targets)
 
 
 class _Run:
@@ -214,16 +140,16 @@ class _Run:
             if force and fabric.is_global_zero:
                 for name in (state_path(out), out / WEIGHTS):
                     name.unlink(missing_ok=True)
-        described = self._describe(command)
+        described = describe(config, dataset, self.sampler, n_questions=len(self.questions), command=command)
         torch.manual_seed(settings.seed)
         self.trained = build_trained(described)
         # With all options: a checkpoint stays what it is when a default changes.
         self.described = replace(described, options=asdict(self.trained.model.options))
         if self.trained.inputs.options.measured and not going_on:
             self.trained.inputs.fit(self.sampler.vectors())
-        self.optimizers, own_way = self._make_optimizers()
+        self.optimizers = make_optimizers(self.trained.model, settings)
         self.trained.train()
-        self.module, *optimizers = fabric.setup(_Module(self.trained, own_way=own_way), *self.optimizers.values())
+        self.module, *optimizers = fabric.setup(LossModule(self.trained), *self.optimizers.values())
         self.stepping = dict(zip(self.optimizers, optimizers, strict=True))
         if going_on:  # once the parameters lie where they are trained, so that the optimizers' state goes there too
             fabric.strategy.precision.load_state_dict(load_state(out, self.trained, self.optimizers))
@@ -237,7 +163,14 @@ class _Run:
         if fabric.is_global_zero:
             (self.out / FOLDER).mkdir(parents=True, exist_ok=True)
             write_config(self.out, self.described)
-        tell(self._event("started", {}, self._opening()))
+        said = opening(
+            self.described,
+            n_weights=sum(parameter.numel() for parameter in self.trained.parameters()),
+            n_steps=self.n_steps,
+            batch=settings.batch,
+            done=self.progressed.step,
+        )
+        tell(self._event("started", {}, said))
         ended: Literal["done", "early", "interrupted"] = "early" if self._exhausted() else "done"
         batches = self.sampler.batches(
             self.progressed.step,
@@ -279,6 +212,7 @@ class _Run:
             figures=self.progressed.figures,
             elapsed_s=time.monotonic() - self.started,
             waiting_s=self.waiting_s,
+            rank=fabric.global_rank,
         )
 
     def _step(self, batch: PairBatch, targets: PairTargets) -> None:
@@ -368,18 +302,6 @@ class _Run:
             write_weights(self.out, self.trained, state)
             write_card(self.out)
 
-    def _make_optimizers(self) -> tuple[dict[str, Optimizer], bool]:
-        model: Any = self.trained.model
-        if hasattr(model, "optimizers"):
-            return dict(model.optimizers(self.settings)), True
-        optimizer = make_optimizer(
-            self.settings.optimizer,
-            model,
-            learning_rate=self.settings.learning_rate,
-            weight_decay=self.settings.weight_decay,
-        )
-        return {"": optimizer}, False
-
     def _resumable(self) -> Progressed:
         progressed, origin = read_progress(self.out)
         changed = differences(make_config(origin.config), self.config)
@@ -394,46 +316,6 @@ class _Run:
                 f"start another with another --out"
             )
         return progressed
-
-    def _describe(self, command: str | None) -> CheckpointConfig:
-        import recue
-
-        store, sampler = self.dataset.store, self.sampler
-        window = max(_LEAST_WINDOW, sampler.longest_reference)
-        return CheckpointConfig(
-            model=self.config.model.name,
-            options=dict(self.config.model.options),
-            dim=store.dim,
-            features={"name": store.name, "fingerprint": store.fingerprint},
-            inputs={"normalise": self.config.data.normalise, "pca": self.config.data.pca},
-            window_steps=window,
-            overlap_steps=min(window // 2, max(window // 4, sampler.longest_truth)),
-            training={
-                "recue": recue.__version__,
-                "command": command if command is not None else shlex.join(["recue", *sys.argv[1:]]),
-                "data": {
-                    "dataset": self.dataset.name,
-                    "classes": len(self.dataset.classes("train")),
-                    "queries": len(sampler.queries),
-                    "queries left out": sampler.left_out,
-                    "longest reference, steps": sampler.longest_reference,
-                    "validation questions": len(self.questions),
-                    "fingerprint": sampler.fingerprint,
-                },
-                "config": self.config.document(),
-            },
-        )
-
-    def _opening(self) -> str:
-        n, left_out = len(self.sampler.queries), self.sampler.left_out
-        n_weights = sum(parameter.numel() for parameter in self.trained.parameters())
-        return (
-            f"{self.config.model.name}, {n_weights:,} weights, on {self.dataset.name}: {n} queries"
-            + (f" ({left_out} without a reference left out)" if left_out else "")
-            + f", {self.n_steps} steps of {self.settings.batch} pairs"
-            + (f", validated on {len(self.questions)} questions" if self.questions else ", never validated")
-            + (f"; going on after step {self.progressed.step}" if self.progressed.step else "")
-        )
 
     def _event(self, kind: EventKind, figures: Mapping[str, float], note: str = "") -> TrainingEvent:
         return TrainingEvent(kind, self.progressed.step, self.n_steps, figures, self.progressed.best, note)
@@ -451,26 +333,3 @@ class _Run:
 
 def _column(kind: str, name: str) -> str:
     return f"{kind}/{name}" if name else kind
-
-
-def _fabric(settings: TrainingSettings) -> "Fabric":
-    try:
-        from lightning_fabric import Fabric
-    except ImportError as error:
-        raise MissingExtraError("lightning-fabric", "research", "training") from error
-    # A model with several optimizers leaves parameters without a gradient in each of its passes.
-    strategy = "ddp_find_unused_parameters_true" if settings.devices > 1 else "auto"
-    try:
-        fabric = Fabric(
-            accelerator=settings.accelerator,
-            devices=settings.devices,
-            precision=settings.precision,
-            strategy=strategy,
-        )
-    except (RuntimeError, ValueError) as error:
-        raise ConfigError(
-            f"no training with accelerator={settings.accelerator}, devices={settings.devices}, "
-            f"precision={settings.precision} on this machine: {error}"
-        ) from error
-    fabric.launch()
-    return fabric

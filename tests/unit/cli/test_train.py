@@ -7,7 +7,7 @@ import pytest
 
 from recue.models import MODELS
 from recue.training import hub
-from recue.training.loop import TrainingEvent, TrainingReport
+from recue.training.news import TrainingEvent, TrainingReport
 from support.pairs import made_dataset
 
 Run = Callable[..., tuple[int, str, str]]

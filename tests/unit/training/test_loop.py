@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from recue.core.errors import ConfigError, UnknownNameError
 from recue.models.saved import load_trained, read_config, read_state, read_tensors
 from recue.training.checkpoint import state_path
 from recue.training.config import TrainConfig, make_config
-from recue.training.loop import TrainingEvent, TrainingReport, train
+from recue.training.loop import train
+from recue.training.news import TrainingEvent, TrainingReport
 from recue.training.validate import validate, validation_questions
 from support.pairs import MadeDataset, made_dataset
 
@@ -44,6 +46,17 @@ def interrupted_after(settings: TrainConfig, out: Path, step: int, **options: An
             os.kill(os.getpid(), signal.SIGINT)
 
     return run(settings, out, progress=tell, **options)
+
+
+def elsewhere(settings: TrainConfig, out: Path, when: str, number: int) -> subprocess.CompletedProcess[str]:
+    """A training in another process, which may kill itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "support.killed_training", json.dumps(settings.document()), out, when, str(number)],
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def everything(out: Path) -> dict[str, torch.Tensor]:
@@ -82,14 +95,7 @@ def test_a_training_that_was_interrupted_ends_as_if_it_never_was(tmp_path: Path,
 @pytest.mark.parametrize(("when", "number"), [("step", 8), ("file", 8)])
 def test_a_training_that_was_killed_ends_as_if_it_never_was(tmp_path: Path, when: str, number: int) -> None:
     settings = config("cross-gated", save_every=3)
-    out = tmp_path / "killed"
-    killed = subprocess.run(
-        [sys.executable, "-m", "support.killed_training", json.dumps(settings.document()), out, when, str(number)],
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    killed = elsewhere(settings, tmp_path / "killed", when, number)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     left = read_state(tmp_path / "killed")
     load_trained(tmp_path / "killed")
@@ -272,6 +278,28 @@ def test_mixed_precision_trains(tmp_path: Path) -> None:
     names = [name for name in full if name.startswith("model/model")]
     assert any(not torch.equal(mixed[name], full[name]) for name in names)
     assert all((mixed[name] - full[name]).abs().max() < 0.2 for name in names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["stepwise", "two-parts"])
+def test_two_devices_train_as_one(tmp_path: Path, model: str) -> None:
+    alone = config(model, steps=6, optimizer="sgd", learning_rate=0.1 if model == "stepwise" else 1e-3)
+    alone = replace(alone, model=replace(alone.model, options={"dropout": 0.0}), data=replace(alone.data, crop=0.0))
+    both = replace(alone, training=replace(alone.training, devices=2))
+    ended = elsewhere(both, tmp_path / "both", "never", 0)
+    assert ended.returncode == 0, ended.stderr
+    said = [line for line in ended.stdout.splitlines() if line.split()[0] in ("started", "step", "validated", "ended")]
+    assert said[0] == "started 0"
+    assert said.count("ended 6") == 1, "one process alone speaks"
+    assert not [line for line in ended.stderr.splitlines() if "Warning" in line and "find_unused" in line] or (
+        model == "two-parts"
+    )
+    run(alone, tmp_path / "alone")
+    run(replace(alone, training=replace(alone.training, steps=1, learning_rate=1e-12)), tmp_path / "start")
+    start, one, other = (everything(tmp_path / name) for name in ("start", "alone", "both"))
+    # A share's mean loss is over its own valid steps, so the mean of the means is not quite the mean.
+    for name in (name for name in one if name.startswith("model/model")):
+        assert (one[name] - other[name]).norm() < 0.1 * (one[name] - start[name]).norm(), name
 
 
 def test_what_this_machine_has_not_is_refused(tmp_path: Path) -> None:
