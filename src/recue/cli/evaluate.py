@@ -130,11 +130,11 @@ def present(
     report: "BenchmarkReport", cited: "tuple[PublishedRow, ...]", how: Format, *, compare: bool = False
 ) -> None:
     """Print a report."""
-    from recue.evaluation import benchmark, tables
+    from recue.evaluation import benchmark, document, tables
 
     table = tables.to_table(report, cited=cited)
     if how is Format.JSON:
-        output.document(tables.to_document(report, cited=cited, questions=False))
+        output.document(document.to_document(report, cited=cited, questions=False))
     elif how is Format.CSV:
         output.result(tables.to_csv(report, cited=cited).rstrip("\n"))
     elif how is Format.LATEX:

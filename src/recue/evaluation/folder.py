@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recue.core.errors import ConfigError
 from recue.datasets.task import RelocalizationDataset
-from recue.evaluation import cases, plots, tables
+from recue.evaluation import cases, document, plots, tables
 from recue.evaluation.published import PublishedRow
 from recue.evaluation.results import BenchmarkReport
 from recue.export.json_document import dumps
@@ -36,7 +36,7 @@ def write(
     """
     root = Path(folder)
     texts = {
-        "report.json": dumps(tables.to_document(report, cited=cited)) + "\n",
+        "report.json": dumps(document.to_document(report, cited=cited)) + "\n",
         "table.csv": tables.to_csv(report, cited=cited),
         "table.tex": tables.to_latex(
             tables.to_table(report, cited=cited),

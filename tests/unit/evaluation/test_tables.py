@@ -9,7 +9,7 @@ import pytest
 from recue.core import ScoredSegment, Segment
 from recue.core.errors import UnknownNameError
 from recue.datasets.task import Clip, Question
-from recue.evaluation import tables
+from recue.evaluation import document, tables
 from recue.evaluation.metrics import Interval
 from recue.evaluation.published import published
 from recue.evaluation.results import Answered, Asked, BenchmarkReport, Metrics, Row
@@ -145,22 +145,22 @@ def test_csv_has_full_precision_and_says_whose(report: BenchmarkReport) -> None:
 
 def test_json_holds_everything_and_is_strict(report: BenchmarkReport) -> None:
     infinite = replace(report, chance_deviation=float("inf"))
-    document = json.loads(dumps(tables.to_document(infinite, cited=CITED)))
-    assert (document["schema"], document["kind"]) == (1, "recue-evaluation")
-    assert document["chance_deviation"] is None
-    assert document["rows"][2]["map_at_1_interval"] == [0.5, 1.0]
-    assert document["rows"][1]["map_all"] is None
-    assert document["rows"][2]["runs"] == [
+    read = json.loads(dumps(document.to_document(infinite, cited=CITED)))
+    assert (read["schema"], read["kind"]) == (1, "recue-evaluation")
+    assert read["chance_deviation"] is None
+    assert read["rows"][2]["map_at_1_interval"] == [0.5, 1.0]
+    assert read["rows"][1]["map_all"] is None
+    assert read["rows"][2]["runs"] == [
         [
             {"prediction": [0.0, 3.0], "score": 0.5, "tiou": 0.75},
             {"prediction": None, "score": None, "tiou": 0.0},
         ]
     ]
-    assert document["questions"][0]["truths"] == [[0.0, 4.0]]
-    assert document["questions"][0]["label"] == "jump & run"
-    assert document["published"][-1]["map_at_1"]["0.5"] == 0.435
-    assert [(one["row"], one["against"]) for one in document["differences"]] == [("my_model 100% {new}", "chance")]
-    brief = tables.to_document(report, questions=False)
+    assert read["questions"][0]["truths"] == [[0.0, 4.0]]
+    assert read["questions"][0]["label"] == "jump & run"
+    assert read["published"][-1]["map_at_1"]["0.5"] == 0.435
+    assert [(one["row"], one["against"]) for one in read["differences"]] == [("my_model 100% {new}", "chance")]
+    brief = document.to_document(report, questions=False)
     assert "questions" not in brief
     assert "runs" not in brief["rows"][0]
 
