@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recue.cli import exits, options, output, words
+from recue.cli import exits, options, output
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -150,6 +150,8 @@ class TrainingProgress:
         elif event.kind == "ended":
             took = time.monotonic() - self._started
             ways = {"early": "no better for long enough", "interrupted": "interrupted", "done": "done"}
+            from recue.cli import words
+
             self._line(f"{ways[event.note]}: {words.count(event.step - self._first, 'step')} in {took:.1f} s")
 
     def _line(self, text: str) -> None:
