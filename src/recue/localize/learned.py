@@ -119,10 +119,7 @@ class LearnedLocalizer:
         )
         return [
             hard_nms(
-                (
-                    ScoredSegment(reference.segment(one.first, one.stop), positive(one.score), query.span)
-                    for one in answers
-                ),
+                (ScoredSegment(reference.segment(one.first, one.stop), one.score, query.span) for one in answers),
                 max_tiou=0.0,
                 n=self.n,
             )
@@ -137,15 +134,6 @@ class LearnedLocalizer:
                 f"({features['fingerprint']}), these are of '{sequence.backbone}' ({sequence.fingerprint}); index the "
                 f"videos with the backbone that it was trained on, or train on features of this one"
             )
-
-
-def positive(score: float) -> float:
-    """A score above 0 in the same order: a confidence compares scores by their ratio, networks give logarithms too.
-
-    >>> positive(0.0), round(positive(-1.0), 3), positive(2.0)
-    (1.0, 0.368, 3.0)
-    """
-    return math.exp(score) if score < 0 else 1.0 + score
 
 
 def find_steps(

@@ -39,6 +39,12 @@ _OWN_WEIGHT = 0.15
 #: worth having, and what was found by searching one video must not become surer than by searching all.
 _MIN_STRETCHES = 48
 
+#: Fewer videos tell nothing of what is ordinary: most of them may hold a match.
+_MIN_VIDEOS = 8
+
+#: A normal law's deviation over its median absolute deviation.
+_OF_MEDIAN_DEVIATION = 1.4826
+
 #: Confidence = logistic(SLOPE · (evidence - MIDPOINT)), evidence = -ln(expected number by chance).
 SLOPE = 1.0
 MIDPOINT = -1.5
@@ -54,10 +60,12 @@ class Null:
     Attributes:
         level: What that score is taken to be on average; 0 if no stretch scores at all.
         n_stretches: Stretches in the gallery.
+        zero: The score that counts as none.
     """
 
     level: float
     n_stretches: float
+    zero: float = 0.0
 
     @classmethod
     def fit(
@@ -85,9 +93,34 @@ class Null:
             level = level**_OWN_WEIGHT * (usual_level * n_query**0.5) ** (1.0 - _OWN_WEIGHT)
         return cls(level, max(float(_MIN_STRETCHES), n_steps / STRETCH_STEPS))
 
+    @classmethod
+    def fit_any(
+        cls, mirrored: Float[np.ndarray, " mirrored"], real: Float[np.ndarray, " real"], *, n_steps: int
+    ) -> "Null":
+        """Fit to scores on a scale of their own, negative ones included: logarithms, cosines, probabilities.
+
+        Nothing is known of such a law but its place and its width, so both are measured: in mirrored stretches by mean
+        and deviation, in the videos by median and median deviation, which stand some matches; the larger one of each
+        counts. A network may be sure of anything in one of the two kinds.
+
+        Args:
+            mirrored: Best scores in stretches that cannot hold a match.
+            real: Best score in each searched video; a few are not looked at.
+            n_steps: Steps of the whole gallery.
+        """
+        places, widths = [0.0], [0.0]
+        if len(mirrored):
+            places, widths = [float(np.mean(mirrored))], [float(np.std(mirrored))]
+        if len(real) >= _MIN_VIDEOS:
+            middle = float(np.median(real))
+            places.append(middle)
+            widths.append(_OF_MEDIAN_DEVIATION * float(np.median(np.abs(real - middle))))
+        level = max(*widths, 1e-6) / _DEVIATION
+        return cls(level, max(float(_MIN_STRETCHES), n_steps / STRETCH_STEPS), max(places) - level)
+
     def evidence(self, scores: NDArray[np.floating] | float) -> NDArray[np.float64]:
         """`-ln(number of stretches as good by chance)` of each score; higher is better."""
-        relative = np.asarray(scores, np.float64) / max(self.level, 1e-9)
+        relative = (np.asarray(scores, np.float64) - self.zero) / max(self.level, 1e-9)
         evidence: NDArray[np.float64] = (relative - _MODE) / _SCALE - math.log(self.n_stretches)
         return evidence
 

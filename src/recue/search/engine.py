@@ -172,7 +172,12 @@ def _pass(
     where = {video_id: i for i, video_id in enumerate(plain.video_ids)}
     references = [plain.sequence(where[bank.video_ids[i]], query.backbone) for i in positions]
     per_video = _localize_all(localizer, query, references)
-    null = Null.fit(_mirrored_scores(localizer, query, plain), n_query=len(query), n_steps=bank.n_steps)
+    mirrored = _mirrored(localizer, query, plain)
+    if isinstance(localizer, LearnedLocalizer):
+        null = Null.fit_any(_best(mirrored), _best(per_video), n_steps=bank.n_steps)
+    else:
+        scores = np.array([segments[0].score if segments else 0.0 for segments in mirrored])
+        null = Null.fit(scores, n_query=len(query), n_steps=bank.n_steps)
     return _Searched(_flatten(bank, positions, per_video), null, bank, aligner)
 
 
@@ -192,8 +197,12 @@ def _flatten(bank: FeatureBank, positions: NDArray[np.int64], per_video: list[li
     ]
 
 
-def _mirrored_scores(localizer: Localizer, query: FeatureSequence, bank: FeatureBank) -> NDArray[np.float64]:
-    """Best scores in stretches with random channels mirrored about their mean, for a localizer of any kind."""
+def _best(found: list[list[ScoredSegment]]) -> NDArray[np.float64]:
+    return np.array([segments[0].score for segments in found if segments])
+
+
+def _mirrored(localizer: Localizer, query: FeatureSequence, bank: FeatureBank) -> list[list[ScoredSegment]]:
+    """What a localizer of any kind finds in stretches with random channels mirrored about their mean."""
     rng = np.random.default_rng(0)
     n = min(32, len(bank))
     mean = np.asarray(bank.values[:: max(1, bank.n_steps // 2048)], np.float32).mean(axis=0)
@@ -205,8 +214,7 @@ def _mirrored_scores(localizer: Localizer, query: FeatureSequence, bank: Feature
             signs = rng.choice(np.array([-1, 1], np.float32), size=reference.dim)
             values = mean + signs * (reference.values.astype(np.float32) - mean)
             stretches.append(FeatureSequence(values, reference.times_s, reference.backbone, reference.fingerprint))
-    found = _localize_all(localizer, query, stretches)
-    return np.array([segments[0].score if segments else 0.0 for segments in found])
+    return _localize_all(localizer, query, stretches)
 
 
 def _held(picture: FeatureSequence) -> FeatureSequence:

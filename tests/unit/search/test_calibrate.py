@@ -59,3 +59,32 @@ def test_real_stretches_count_by_their_median_alone():
     busy = Null.fit(mirrored, np.full(50, 4.0), n_query=4, n_steps=500)
     assert spoilt.level == pytest.approx(calm.level)
     assert busy.level == pytest.approx(calm.level * 2)
+
+
+def test_a_law_of_any_place_and_width_counts_what_chance_would_give():
+    rng = np.random.default_rng(0)
+    plain = rng.gumbel(0.0, 1.0, size=200_000)
+    for place, width in [(0.0, 1.0), (-30.0, 0.1), (5.0, 40.0)]:
+        scores = place + width * plain
+        null = Null.fit_any(scores[:50_000], np.array([]), n_steps=1000 * STRETCH_STEPS)
+        for expected in (20.0, 5.0, 1.0):
+            above = (null.evidence(scores) >= -math.log(expected)).mean() * 1000
+            assert above == pytest.approx(expected, rel=0.15)
+
+
+def test_videos_that_are_loud_raise_what_is_ordinary_and_a_few_matches_do_not():
+    rng = np.random.default_rng(0)
+    mirrored, real = rng.normal(-5.0, 0.1, 50), rng.normal(-3.0, 0.5, 200)
+    quiet = Null.fit_any(mirrored, real[:7], n_steps=500)
+    loud = Null.fit_any(mirrored, real, n_steps=500)
+    spoilt = Null.fit_any(mirrored, np.r_[real, np.full(10, 50.0)], n_steps=500)
+    assert quiet.evidence(-3.0) > 20
+    assert loud.evidence(-3.0) < 0
+    assert spoilt.evidence(0.0) == pytest.approx(float(loud.evidence(0.0)), rel=0.2)
+    assert loud.evidence(0.0) > 2
+
+
+def test_scores_that_never_change_and_no_scores_are_never_sure():
+    for mirrored in (np.ones(32), np.array([])):
+        null = Null.fit_any(mirrored, np.ones(12), n_steps=500)
+        assert confidence_of(null.evidence(np.array([1.0])))[0] < DEFAULT_MIN_CONFIDENCE

@@ -165,7 +165,7 @@ def test_a_checkpoint_can_serve(planted, tmp_path):
     result = find_moments(LIKE, query, gallery, localizer=str(tmp_path), min_confidence=0.0, top=5)
     assert result.localizer == str(tmp_path)
     assert result.moments
-    assert all(0 <= m.start_s < m.end_s <= 60 and m.score > 0 for m in result.moments)
+    assert all(0 <= m.start_s < m.end_s <= 60 for m in result.moments)
     assert result == replace(
         find_moments(LIKE, query, gallery, localizer=str(tmp_path), min_confidence=0.0, top=5),
         elapsed_s=result.elapsed_s,
