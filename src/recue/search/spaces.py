@@ -12,7 +12,6 @@ from recue.core.errors import GalleryError
 from recue.core.features import FeatureSequence
 from recue.features import load_source
 from recue.gallery import Gallery
-from recue.localize.align import Align
 from recue.localize.space import Space
 
 #: Videos and steps a space is fitted to, at most.
@@ -97,6 +96,8 @@ def stored_space(gallery: Gallery) -> Space | None:
 
 def _usual_level(space: Space, sequences: list[FeatureSequence]) -> float:
     """See `Space.usual_level`: the median over stretches spread evenly over the sample."""
+    from recue.localize.align import Align  # brings a compiler, which opening a library does not need
+
     aligner = Align().with_space(space)
     starts = [(one, at) for one in sequences for at in range(0, max(1, len(one) - _ASKED_STEPS + 1), _ASKED_STEPS)]
     levels = []
