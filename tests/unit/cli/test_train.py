@@ -31,7 +31,7 @@ def config(tmp_path: Path) -> str:
 
 
 def test_a_training_from_a_config_and_what_it_left(recue: Run, config: str, tmp_path: Path) -> None:
-    pytest.importorskip("torch")
+    pytest.importorskip("lightning_fabric")
     out = str(tmp_path / "net")
     code, said, err = recue("train", config, "--out", out)
     assert (code, said) == (0, f"{out}\n")
