@@ -170,7 +170,7 @@ def core_seconds(spec: str, seconds: float) -> tuple[float, np.ndarray]:
     The difference between a long and a short video, so that what is done once for each video does not count.
     """
     backbone = load_backbone(spec, threads=1)
-    frames = made_frames(backbone.sampling.rate_fps, backbone.sampling.height, seconds)
+    frames = made_frames(backbone.sampling.rate_fps, backbone.sampling.height, backbone.sampling.width, seconds)
     short = frames[: len(frames) // 4]
     backbone.encode(short)  # compiles
     start = time.process_time()
@@ -181,13 +181,13 @@ def core_seconds(spec: str, seconds: float) -> tuple[float, np.ndarray]:
     return (time.process_time() - middle - (middle - start)) / extra_s, values
 
 
-def made_frames(rate, size: int, seconds: float) -> list[Frame]:
-    """Smooth moving patterns, the same every time."""
-    row, column = np.mgrid[0:size, 0:size] / size
+def made_frames(rate, height: int, width: int, seconds: float) -> list[Frame]:
+    """Smooth patterns that move as slowly as a single shot does, the same every time."""
+    row, column = np.mgrid[0:height, 0:width] / width
     frames = []
     for index in range(round(seconds * rate)):
         t = float(index / rate)
-        waves = [np.sin(9 * row + 5 * t + phase) * np.cos(7 * column - 3 * t * (1 + phase)) for phase in range(3)]
+        waves = [np.sin(9 * row + t + phase) * np.cos(7 * column - 0.6 * t * (1 + phase)) for phase in range(3)]
         image = (127.5 * (1 + np.stack(waves, axis=-1))).astype(np.uint8)
         frames.append(Frame(image, t, t, float((index + 1) / rate)))
     return frames
