@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from recue.core.errors import ConfigError
 from recue.datasets.store_parts import (
     StepSeconds,
-    at_most_float32,
-    between,
+    StoreOfFiles,
     fingerprint_of_first,
     require_vectors,
     split_pattern,
@@ -21,7 +20,7 @@ from recue.datasets.store_parts import (
 )
 
 
-class Hdf5Store:
+class Hdf5Store(StoreOfFiles):
     """One HDF5 file with a dataset `[time, dim]` for each video.
 
     Datasets that lie in one piece and uncompressed are memory-mapped past the HDF5 library; others are read through
@@ -83,22 +82,6 @@ class Hdf5Store:
                 found = [] if len(absent) == len(found[:8]) else [video for video in found if video not in absent]
             self._videos = tuple(sorted(found))
         return self._videos
-
-    def n_steps(self, video: str) -> int:
-        """Steps of one video.
-
-        Raises:
-            ConfigError: it holds no such video.
-        """
-        return len(self._of(video))
-
-    def read(self, video: str, first: int = 0, stop: int | None = None) -> NDArray[np.floating]:
-        """`[stop - first, dim]`, a view of the memory map where the file allows it (float64 is read as float32).
-
-        Raises:
-            ConfigError: it holds no such video, or not these steps.
-        """
-        return at_most_float32(between(self._of(video), video, first, stop))
 
     def times_s(self, video: str) -> NDArray[np.float64]:
         """`[steps + 1]` bounds of the steps in seconds."""

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from recue.core.errors import ConfigError
 from recue.datasets.store_parts import (
     StepSeconds,
-    at_most_float32,
-    between,
+    StoreOfFiles,
     fingerprint_of_first,
     require_vectors,
     split_pattern,
@@ -29,7 +28,7 @@ _TIMES_SUFFIX = ".times.npy"
 _N_OPEN = 256
 
 
-class NpyFolderStore:
+class NpyFolderStore(StoreOfFiles):
     """A folder with `<video>.npy` `[time, dim]` for each video, memory-mapped; names may hold folders.
 
     `<video>.times.npy` `[time + 1]`, where it is there, holds the bounds of the steps in seconds. `store.json`
@@ -86,22 +85,6 @@ class NpyFolderStore:
                     found.append(relative[: -len(".npy")])
             self._videos = tuple(sorted(unwrap(found, self._prefix, self._suffix)))
         return self._videos
-
-    def n_steps(self, video: str) -> int:
-        """Steps of one video.
-
-        Raises:
-            ConfigError: it holds no such video.
-        """
-        return len(self._of(video))
-
-    def read(self, video: str, first: int = 0, stop: int | None = None) -> NDArray[np.floating]:
-        """`[stop - first, dim]`, a view of the memory map (float64 is read as float32).
-
-        Raises:
-            ConfigError: it holds no such video, or not these steps.
-        """
-        return at_most_float32(between(self._of(video), video, first, stop))
 
     def times_s(self, video: str) -> NDArray[np.float64]:
         """`[steps + 1]` bounds of the steps in seconds.

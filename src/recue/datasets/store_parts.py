@@ -1,5 +1,6 @@
 """What the feature stores share: names in patterns, checks, times, fingerprints."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
@@ -81,3 +82,31 @@ def fingerprint_of_first(name: str, every: int, values: NDArray[np.floating]) ->
     digest = blake2b(f"{name}/{every}/{values.shape[1]}/".encode(), digest_size=8)
     digest.update(np.ascontiguousarray(values[:4], np.float32).tobytes())
     return f"features:{digest.hexdigest()}"
+
+
+class StoreOfFiles(ABC):
+    """What a store on disk does once it knows how to open one video."""
+
+    def n_steps(self, video: str) -> int:
+        """Steps of one video.
+
+        Raises:
+            ConfigError: it holds no such video.
+        """
+        return len(self._of(video))
+
+    def read(self, video: str, first: int = 0, stop: int | None = None) -> NDArray[np.floating]:
+        """`[stop - first, dim]`, a view of the memory map where the file allows it (float64 is read as float32).
+
+        Raises:
+            ConfigError: it holds no such video, or not these steps.
+        """
+        return at_most_float32(between(self._of(video), video, first, stop))
+
+    @abstractmethod
+    def _of(self, video: str) -> NDArray[np.floating]:
+        """All of one video, `[time, dim]`, opened and not read where the format allows it.
+
+        Raises:
+            ConfigError: it holds no such video.
+        """

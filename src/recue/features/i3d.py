@@ -190,15 +190,17 @@ class I3DBackbone:
                 n_frames += 1
                 yield image
 
-        shots = ShotContext(stride=stride, rate_fps=float(self.config.rate), repeats=_SHOT_REPEATS)
-        pictures = counted() if self.config.context == "video" else shots.apart(counted())
+        pictures, shots = counted(), None
+        if self.config.context == "shot":
+            shots = ShotContext(stride=stride, rate_fps=float(self.config.rate), repeats=_SHOT_REPEATS)
+            pictures = shots.apart(pictures)
         states = [np.zeros(shape, dtype=np.float32) for shape in self._state_shapes]
         parts = [np.empty((0, self.dim), dtype=np.float32)]
         for chunk in chunks(pictures, length=_CHUNK_FRAMES, before=lead, after=tail):
             steps, *states = self._network([chunk[None], *states])
             parts.append(steps[0])
         came_out = np.concatenate(parts)[skip:]
-        return came_out[: -(-n_frames // stride)] if self.config.context == "video" else came_out[shots.steps]
+        return came_out[: -(-n_frames // stride)] if shots is None else came_out[shots.steps]
 
     @property
     def _state_shapes(self) -> list[tuple[int, ...]]:
