@@ -105,7 +105,7 @@ def find_moments(
     if exclude_self:
         found = [one for one in found if not one.is_query]
     least = DEFAULT_MIN_CONFIDENCE if min_confidence is None else min_confidence
-    accepted, missed = rank(found, searched.null, min_confidence=least, top=len(found) or 1, per_video=None)
+    accepted, missed = rank(found, searched.null, min_confidence=least)
     if query.kind == "image":  # its scene is one moment, whatever the pieces that a few steps fit into
         accepted = joined(accepted, gap_s=looked_for.span.duration_s)
     missed = apart(missed, accepted)

@@ -1,6 +1,5 @@
-"""From the segments of all videos to one list: confidence, threshold, cap."""
+"""From the segments of all videos to one list: confidence, order, threshold."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,9 +30,9 @@ class Found:
 
 
 def rank(
-    found: list[Found], null: Null, *, min_confidence: float, top: int, per_video: int | None
+    found: list[Found], null: Null, *, min_confidence: float
 ) -> tuple[list[tuple[Found, float]], list[tuple[Found, float]]]:
-    """Best first, in two lists: at or above the threshold, and below it; each at most `top` long.
+    """Best first, in two lists: at or above the threshold, and below it; how many are shown is not decided here.
 
     Ties go to the video that comes first in the bank, then to the earlier start.
     """
@@ -46,15 +45,9 @@ def rank(
     )
     accepted: list[tuple[Found, float]] = []
     missed: list[tuple[Found, float]] = []
-    taken: Counter[str] = Counter()
     for i in order:
-        one, confidence = found[i], float(confidences[i])
-        if per_video is not None and taken[one.video_id] >= per_video:
-            continue
-        into = accepted if confidence >= min_confidence else missed
-        if len(into) < top:
-            into.append((one, confidence))
-            taken[one.video_id] += 1
+        confidence = float(confidences[i])
+        (accepted if confidence >= min_confidence else missed).append((found[i], confidence))
     return accepted, missed
 
 
